@@ -1,0 +1,63 @@
+package io.leasehold.rdma;
+
+import java.util.EnumSet;
+import java.util.Set;
+
+/// How to open a device.
+///
+/// @param provider the provider's name
+/// @param host the address to listen at and to be reached at
+/// @param port the port to listen at; 0 for any free one
+/// @param links the links that may be used, the nearest that reaches the peer is chosen (software fabric only)
+/// @param maxWindows most memory windows
+/// @param maxQueuePairs most queue pairs
+/// @param hostility how badly the software fabric behaves within what hardware may do; [Hostility#NONE] in production
+public record DeviceOptions(String provider, String host, int port, Set<Link> links, int maxWindows, int maxQueuePairs,
+        Hostility hostility) {
+    /// Checks the ranges.
+    public DeviceOptions {
+        links = Set.copyOf(links);
+        if (links.isEmpty()) {
+            throw new IllegalArgumentException("links is empty; name at least one of " + Set.of(Link.values()));
+        }
+        if (port < 0 || port > 65_535) {
+            throw new IllegalArgumentException("port " + port + " is outside 0 to 65535");
+        }
+        if (maxWindows < 1 || maxWindows > 1 << 23) {
+            throw new IllegalArgumentException("maxWindows " + maxWindows + " is outside 1 to " + (1 << 23));
+        }
+        if (maxQueuePairs < 1 || maxQueuePairs > 1 << 20) {
+            throw new IllegalArgumentException("maxQueuePairs " + maxQueuePairs + " is outside 1 to " + (1 << 20));
+        }
+    }
+
+    /// The software fabric on the loopback address, all links, any port, 65,536 windows and 16,384 queue pairs.
+    public static DeviceOptions soft() {
+        return new DeviceOptions("soft", "127.0.0.1", 0, EnumSet.allOf(Link.class), 1 << 16, 1 << 14, Hostility.NONE);
+    }
+
+    /// The same at another address.
+    public DeviceOptions withAddress(String newHost, int newPort) {
+        return new DeviceOptions(provider, newHost, newPort, links, maxWindows, maxQueuePairs, hostility);
+    }
+
+    /// The same with only these links.
+    public DeviceOptions withLinks(Link first, Link... rest) {
+        return new DeviceOptions(provider, host, port, EnumSet.of(first, rest), maxWindows, maxQueuePairs, hostility);
+    }
+
+    /// The same with another number of windows.
+    public DeviceOptions withMaxWindows(int windows) {
+        return new DeviceOptions(provider, host, port, links, windows, maxQueuePairs, hostility);
+    }
+
+    /// The same with another number of queue pairs.
+    public DeviceOptions withMaxQueuePairs(int queuePairs) {
+        return new DeviceOptions(provider, host, port, links, maxWindows, queuePairs, hostility);
+    }
+
+    /// The same, but hostile.
+    public DeviceOptions withHostility(Hostility newHostility) {
+        return new DeviceOptions(provider, host, port, links, maxWindows, maxQueuePairs, newHostility);
+    }
+}

@@ -1,0 +1,285 @@
+package io.leasehold.rdma.internal.soft;
+
+import io.leasehold.rdma.CompletionQueue;
+import io.leasehold.rdma.RdmaError;
+import io.leasehold.rdma.RdmaException;
+import io.leasehold.rdma.WorkCompletion;
+import io.leasehold.rdma.WorkCompletionOpcode;
+import io.leasehold.rdma.WorkCompletionStatus;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/// A bounded ring of completions.
+///
+/// Adding and telling are two steps: [#add] runs under the locks of a queue pair, and whoever added calls [#tell] when it has let
+/// them go, once for all that was added in between.
+final class SoftCompletionQueue implements CompletionQueue {
+    private static final WorkCompletionStatus[] STATUSES = WorkCompletionStatus.values();
+    private static final WorkCompletionOpcode[] OPCODES = WorkCompletionOpcode.values();
+
+    /// The completion is of the receive queue.
+    static final int OF_RECEIVE = 1;
+    /// There is immediate data.
+    static final int WITH_IMMEDIATE = 2;
+    /// A window was invalidated.
+    static final int WITH_INVALIDATE = 4;
+
+    private static final int STRIDE = 4;
+    private static final int ID = 0;
+    private static final int KIND = 1;
+    private static final int PLACE = 2;
+    private static final int DATA = 3;
+
+    private final SoftDevice device;
+    private final int capacity;
+    private final int mask;
+    private final long[] words;
+    private final @Nullable WorkQueues[] owners;
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition added = lock.newCondition();
+    // Only on a hostile device.
+    private final @Nullable HeldCompletions held;
+    private final Set<WorkQueues> users = ConcurrentHashMap.newKeySet();
+    private long head;
+    private volatile long tail;
+    // Equal to head except for a moment inside poll: lets an empty queue be seen without the lock.
+    private volatile long polled;
+    private int waiters;
+    private boolean overflowed;
+    private volatile boolean untold;
+    private final AtomicInteger telling = new AtomicInteger();
+    private volatile @Nullable Runnable handler;
+    private volatile boolean closed;
+
+    SoftCompletionQueue(SoftDevice device, int capacity, boolean reorders) {
+        this.device = device;
+        held = reorders ? new HeldCompletions(device.timer(), this::release) : null;
+        this.capacity = capacity;
+        int size = Integer.highestOneBit(Math.max(1, capacity - 1)) << 1;
+        mask = size - 1;
+        words = new long[size * STRIDE];
+        owners = new WorkQueues[size];
+    }
+
+    SoftDevice device() {
+        return device;
+    }
+
+    /// A queue pair begins to use this queue.
+    ///
+    /// @return whether it is open
+    boolean use(WorkQueues queuePair) {
+        lock.lock();
+        try {
+            if (!closed) {
+                users.add(queuePair);
+            }
+            return !closed;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// A queue pair is closed and uses this queue no more.
+    void unuse(WorkQueues queuePair) {
+        users.remove(queuePair);
+    }
+
+    /// Adds a completion. The caller holds a lock of `owner` and calls [#tell] later without it.
+    ///
+    /// @param place the request's place in its ring, freed when the completion is polled
+    /// @param flags any of the constants above
+    /// @param data immediate data or invalidated key, as the flags say
+    void add(WorkQueues owner, long place, long id, WorkCompletionStatus status, WorkCompletionOpcode opcode, int byteLength,
+            int flags, int data) {
+        long kind = (long) status.ordinal() << 16 | (long) opcode.ordinal() << 8 | flags;
+        long packed = (long) byteLength << 32 | data & 0xffff_ffffL;
+        lock.lock();
+        try {
+            if (held == null) {
+                enter(owner, place, id, kind, packed);
+            } else if (tail - head + held.size() >= capacity) {
+                overflow();
+            } else if (!held.keep(owner, place, id, kind, packed)) {
+                enter(owner, place, id, kind, packed);
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// Puts a completion into the ring. Under the lock.
+    private void enter(WorkQueues owner, long place, long id, long kind, long data) {
+        if (overflowed || tail - head >= capacity) {
+            overflow();
+            return;
+        }
+        int slot = (int) tail & mask;
+        int at = slot * STRIDE;
+        words[at + ID] = id;
+        words[at + KIND] = kind;
+        words[at + PLACE] = place;
+        words[at + DATA] = data;
+        owners[slot] = owner;
+        tail++;
+        untold = true;
+        if (waiters > 0) {
+            added.signal();
+        }
+    }
+
+    /// Lets in what the hostile fabric held back for `owner`.
+    private void release(WorkQueues owner) {
+        lock.lock();
+        try {
+            Objects.requireNonNull(held).release(owner, this::enter);
+        } finally {
+            lock.unlock();
+        }
+        tell();
+    }
+
+    private void overflow() {
+        if (!overflowed) {
+            overflowed = true;
+            List<WorkQueues> broken = new ArrayList<>(users);
+            String detail = "a completion queue of " + capacity + " entries overflowed; its " + broken.size()
+                    + " queue pairs fail";
+            for (WorkQueues queuePair : broken) {
+                queuePair.markError();
+            }
+            device.completionQueueBroke(broken, detail);
+        }
+    }
+
+    /// Runs the handler if something was added since it ran last. The caller holds no lock.
+    ///
+    /// One thread at a time, and never within itself: a handler that posts to a queue pair whose peer's handler posts back would
+    /// otherwise go down the stack for ever. Who finds it running leaves the rest to the one that runs it.
+    void tell() {
+        if (!untold || telling.getAndIncrement() != 0) {
+            return;
+        }
+        int calls = 1;
+        do {
+            untold = false;
+            Runnable current = handler;
+            if (current != null) {
+                run(current);
+            }
+            calls = telling.addAndGet(-calls);
+        } while (calls != 0);
+    }
+
+    private void run(Runnable current) {
+        try {
+            current.run();
+        } catch (RuntimeException | Error e) {
+            device.handlerThrew("a completion handler", e);
+        }
+    }
+
+    @Override
+    public int capacity() {
+        return capacity;
+    }
+
+    @Override
+    public boolean poll(WorkCompletion into) {
+        if (tail == polled) {
+            return false;
+        }
+        lock.lock();
+        try {
+            if (tail == head || closed) {
+                return false;
+            }
+            int slot = (int) head & mask;
+            int at = slot * STRIDE;
+            WorkQueues owner = owners[slot];
+            owners[slot] = null;
+            if (owner == null) {
+                throw new IllegalStateException("an entry without a queue pair");
+            }
+            long kind = words[at + KIND];
+            int data = (int) words[at + DATA];
+            into.set(words[at + ID], STATUSES[(int) (kind >> 16)], OPCODES[(int) (kind >> 8) & 0xff], owner.number(),
+                    (int) (words[at + DATA] >> 32));
+            if ((kind & WITH_IMMEDIATE) != 0) {
+                into.setImmediate(data);
+            }
+            if ((kind & WITH_INVALIDATE) != 0) {
+                into.setInvalidatedKey(data);
+            }
+            owner.reclaim((kind & OF_RECEIVE) != 0, words[at + PLACE] + 1);
+            head++;
+            polled = head;
+            return true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// Gives back the places of a ring before `place` that no completion will give back.
+    void reclaim(WorkQueues owner, boolean ofReceive, long place) {
+        lock.lock();
+        try {
+            owner.reclaim(ofReceive, place);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    public boolean await(Duration timeout) throws InterruptedException {
+        if (tail != polled && !closed) {
+            return true;
+        }
+        long left = NicClock.nanosOf(timeout);
+        lock.lockInterruptibly();
+        try {
+            waiters++;
+            try {
+                while (tail == head && !closed && left > 0) {
+                    left = added.awaitNanos(left);
+                }
+                return tail != head && !closed;
+            } finally {
+                waiters--;
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    public void onCompletion(Runnable newHandler) {
+        handler = newHandler;
+    }
+
+    @Override
+    public void close() {
+        lock.lock();
+        try {
+            if (closed) {
+                return;
+            }
+            if (!users.isEmpty()) {
+                throw new RdmaException(RdmaError.BUSY, users.size() + " queue pairs use the completion queue; close them first");
+            }
+            closed = true;
+            added.signalAll();
+        } finally {
+            lock.unlock();
+        }
+        device.remove(this);
+    }
+}
