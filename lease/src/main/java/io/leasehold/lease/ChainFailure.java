@@ -1,0 +1,56 @@
+package io.leasehold.lease;
+
+import io.leasehold.lease.WorkChain.Kind;
+
+/// Says what went wrong with a chain: the node, the operation and its range, the cause and the remedy.
+final class ChainFailure {
+    private final SessionState state;
+    private final ClusterClock clock;
+
+    ChainFailure(SessionState state, ClusterClock clock) {
+        this.state = state;
+        this.clock = clock;
+    }
+
+    /// The exception for a chain that has ended with a fault.
+    RuntimeException of(WorkChain chain) {
+        int position = chain.from;
+        Lease lease = chain.lease(position);
+        String what = describe(chain, position);
+        return switch (chain.fault) {
+            case NONE -> new IllegalStateException(what + " did not fail");
+            case EXPIRED -> lease.endedException(what);
+            case REFUSED -> lease.hasEnded(clock) ? lease.endedException(what)
+                    : new AccessDeniedException(what + " was refused by the node's device (" + chain.status
+                            + "): no live lease allows it; the lease may have been ended by the node, acquire a new one");
+            case IN_DOUBT -> new OutcomeUnknownException(what + ": the connection broke (" + chain.status
+                    + ") before the answer came; it may have been carried out: read before trying again");
+            case UNREACHABLE, CLOSED -> state.isOpen()
+                    ? new NodeUnavailableException(what + " was not carried out in time; the node is busy or gone: try again")
+                    : state.exception(what);
+        };
+    }
+
+    /// The exception for a chain that is on the way still when its time is over.
+    RuntimeException unanswered(WorkChain chain, long timeoutNanos) {
+        String message = describe(chain, chain.from) + ": no answer after " + timeoutNanos / 1_000_000 + " ms";
+        for (int i = chain.from; i < chain.size(); i++) {
+            if (chain.kind(i) != Kind.READ) {
+                return new OutcomeUnknownException(message + "; it may have been carried out: read before trying again");
+            }
+        }
+        return new NodeUnavailableException(message + "; the node is busy or gone: try again");
+    }
+
+    private String describe(WorkChain chain, int position) {
+        Lease lease = chain.lease(position);
+        String verb = switch (chain.kind(position)) {
+            case READ -> "read of ";
+            case WRITE -> "write of ";
+            case COMPARE_AND_SWAP -> "compare-and-swap of ";
+            case FETCH_AND_ADD -> "fetch-and-add of ";
+        };
+        return state.node() + ": " + verb + chain.lengthBytes(position) + " bytes at offset "
+                + lease.offsetOf(chain.remote(position)) + " of " + lease;
+    }
+}

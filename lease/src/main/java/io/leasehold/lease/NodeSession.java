@@ -1,0 +1,70 @@
+package io.leasehold.lease;
+
+import io.leasehold.lease.ControlMessage.LeaseKey;
+import io.leasehold.lease.ControlMessage.Reply;
+import io.leasehold.lease.TimingWheel.Timer;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/// What a node knows of a session. Touched by the control thread alone.
+final class NodeSession {
+    /// Most data queue pairs of a session: one in use, and the spare ones that [SessionOptions] allow.
+    static final int PATHS_MAX = 16;
+    /// Most allocations of a session; [NodeMemory] would hold millions of small ones.
+    static final int ALLOCATIONS_MAX = 1 << 16;
+
+    final UUID id;
+    final String principal;
+    final WordRow row;
+    final SessionReplies replies = new SessionReplies();
+    /// Its leases that have begun and not ended, by id, oldest first.
+    final LinkedHashMap<Long, NodeLease> leases = new LinkedHashMap<>();
+    /// Its requests for leases that are not answered.
+    final LinkedHashSet<PendingGrant> grants = new LinkedHashSet<>();
+    /// Its session-bound memory, by offset.
+    final Map<Long, Allocation> memory = new HashMap<>();
+    final Timer<Runnable> term;
+
+    /// Its data queue pairs by index.
+    final @Nullable DataPath[] paths = new DataPath[PATHS_MAX];
+    /// The one that its windows are bound to.
+    @Nullable DataPath active;
+    /// The number of its activation; 0 before the first.
+    int generation;
+    /// The window over its row of lease words.
+    WindowPool.@Nullable Window rowWindow;
+    /// The keys of the last activation.
+    List<LeaseKey> keys = List.of();
+    /// An activation that waits for its queue pair to be connected.
+    @Nullable Runnable deferredActivation;
+
+    /// Where answers go, if there is a control queue pair.
+    @Nullable ControlConnection connection;
+    long seenNanos;
+    boolean ended;
+
+    NodeSession(UUID id, String principal, WordRow row, Consumer<NodeSession> termOver) {
+        this.id = id;
+        this.principal = principal;
+        this.row = row;
+        term = new Timer<>(() -> termOver.accept(this));
+    }
+
+    /// Whether windows can be bound.
+    boolean isActive() {
+        return active != null && active.isUsable();
+    }
+
+    /// Answers a request, now or when it is sent again.
+    void answer(long requestId, Reply reply) {
+        if (replies.answer(requestId, reply) && connection != null) {
+            connection.send(requestId, reply);
+        }
+    }
+}

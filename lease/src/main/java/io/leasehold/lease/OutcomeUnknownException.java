@@ -1,0 +1,17 @@
+package io.leasehold.lease;
+
+import org.jspecify.annotations.Nullable;
+
+/// Thrown when the connection broke after a request was sent and before it was answered: the word or range **may** have changed.
+/// Read it before trying again.
+public final class OutcomeUnknownException extends LeaseException {
+    private static final long serialVersionUID = 1;
+
+    OutcomeUnknownException(String message, @Nullable Throwable cause) {
+        super(Effect.UNKNOWN, false, message, cause);
+    }
+
+    OutcomeUnknownException(String message) {
+        this(message, null);
+    }
+}

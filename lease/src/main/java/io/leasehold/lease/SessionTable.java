@@ -1,0 +1,277 @@
+package io.leasehold.lease;
+
+import io.leasehold.lease.ControlMessage.Activate;
+import io.leasehold.lease.ControlMessage.Failed;
+import io.leasehold.lease.ControlMessage.Hello;
+import io.leasehold.lease.ControlMessage.Keys;
+import io.leasehold.lease.ControlMessage.MoreKeys;
+import io.leasehold.lease.ControlMessage.Reason;
+import io.leasehold.lease.ControlMessage.Welcome;
+import io.leasehold.rdma.RdmaException;
+import java.lang.System.Logger.Level;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.UUID;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+
+/// The sessions of a node: how they begin, which of their data queue pairs is active, and how they end, with all that they hold.
+/// For the control thread.
+final class SessionTable {
+    private static final long BEHIND_NANOS = 1_000_000;
+
+    private static final System.Logger LOG = System.getLogger(SessionTable.class.getName());
+
+    private final NodeOptions options;
+    private final long epoch;
+    private final LongSupplier clock;
+    private final NodeFabric fabric;
+    private final TimingWheel<Runnable> wheel;
+    private final LeaseRegister leases;
+    private final LeaseCommit commit;
+    private final Activation activation;
+    private final MemoryDesk memory;
+    private final Map<UUID, NodeSession> sessions = new LinkedHashMap<>();
+    private boolean behind;
+
+    /// @param epoch a number that no other run of this node has; not 0
+    SessionTable(NodeOptions options, long epoch, NodeFabric fabric, TimingWheel<Runnable> wheel, LeaseRegister leases,
+            LeaseCommit commit, MemoryDesk memory) {
+        this.options = options;
+        this.epoch = epoch;
+        this.fabric = fabric;
+        this.wheel = wheel;
+        this.leases = leases;
+        this.commit = commit;
+        this.memory = memory;
+        activation = new Activation(fabric);
+        clock = options.clock();
+    }
+
+    Collection<NodeSession> all() {
+        return Collections.unmodifiableCollection(sessions.values());
+    }
+
+    @Nullable NodeSession find(UUID id) {
+        return sessions.get(id);
+    }
+
+    // ---- beginning
+
+    /// Makes a session, or goes on with it on a new control connection.
+    Welcome hello(ControlConnection connection, Hello hello) throws RefusedException {
+        if (!hello.session().equals(connection.claimed())) {
+            throw new RefusedException(Reason.BAD_REQUEST, "the session is not the one of the connection request");
+        }
+        NodeSession session = sessions.get(hello.session());
+        if (session == null) {
+            session = begin(hello);
+        } else if (!session.principal.equals(hello.principal())) {
+            throw new RefusedException(Reason.NOT_PERMITTED, "the session belongs to another principal");
+        } else if (hello.nodeEpochExpected() != 0 && hello.nodeEpochExpected() != epoch) {
+            throw sessionEnded();
+        }
+        ControlConnection old = session.connection;
+        if (old != null && old != connection) {
+            old.fail();
+        }
+        session.connection = connection;
+        connection.attach(session);
+        seen(session);
+        return new Welcome(epoch, options.node(), options.sessionTerm().toNanos(), options.maxTerm().toNanos(),
+                fabric.data().address(), fabric.data().lengthBytes(), session.row.sessionRegion().address(),
+                options.maxLeasesPerSession(), options.unprotected(), clock.getAsLong());
+    }
+
+    private NodeSession begin(Hello hello) throws RefusedException {
+        if (hello.nodeEpochExpected() != 0) {
+            throw sessionEnded();
+        }
+        if (sessions.size() == options.maxSessions()) {
+            throw new RefusedException(Reason.OUT_OF_SESSIONS,
+                    "all " + options.maxSessions() + " sessions of the node are in use; raise maxSessions of its NodeOptions");
+        }
+        WordRow row;
+        try {
+            row = fabric.newRow(options.maxLeasesPerSession());
+        } catch (RdmaException e) {
+            throw new RefusedException(Reason.OUT_OF_SESSIONS, "no lease words for another session: " + e.getMessage());
+        }
+        NodeSession session = new NodeSession(hello.session(), hello.principal(), row, this::termOver);
+        sessions.put(session.id, session);
+        session.seenNanos = clock.getAsLong();
+        wheel.set(session.term, session.seenNanos + options.sessionTerm().toNanos());
+        return session;
+    }
+
+    private static RefusedException sessionEnded() {
+        return new RefusedException(Reason.SESSION_ENDED,
+                "the node does not know the session: it has ended, or the node was restarted");
+    }
+
+    /// Says whether messages have arrived that were not looked at; no session ends for its silence then.
+    void behind(boolean isBehind) {
+        behind = isBehind;
+    }
+
+    /// The session gave a sign of life.
+    void seen(NodeSession session) {
+        session.seenNanos = clock.getAsLong();
+    }
+
+    private void termOver(NodeSession session) {
+        if (session.ended) {
+            return;
+        }
+        long ends = session.seenNanos + options.sessionTerm().toNanos();
+        long now = clock.getAsLong();
+        if (ends - now > 0) {
+            // Signs of life do not touch the timer: it looks for them when it is due.
+            wheel.set(session.term, ends);
+        } else if (behind) {
+            // The sign of life may be among what has arrived and was not looked at.
+            wheel.set(session.term, now + BEHIND_NANOS);
+        } else {
+            LOG.log(Level.DEBUG, "session {0} gave no sign of life for {1}; it ends", session.id, options.sessionTerm());
+            end(session, "the session gave no sign of life for " + options.sessionTerm());
+        }
+    }
+
+    // ---- data queue pairs
+
+    /// Takes a data queue pair of a session, which is about to be connected; it replaces what had its index.
+    ///
+    /// @return why it is not taken, or `null`
+    @Nullable String add(DataPath path) {
+        NodeSession session = sessions.get(path.session());
+        if (session == null) {
+            return "the node does not know the session; introduce it on a control queue pair first";
+        }
+        remove(session, path.index());
+        session.paths[path.index()] = path;
+        return null;
+    }
+
+    /// The client of `path` was connected, or could not be.
+    void settled(DataPath path, boolean connected) {
+        NodeSession session = sessions.get(path.session());
+        if (session == null || session.paths[path.index()] != path) {
+            return;
+        }
+        if (connected) {
+            path.markConnected();
+        } else {
+            remove(session, path.index());
+        }
+        Runnable deferred = session.deferredActivation;
+        if (deferred != null) {
+            session.deferredActivation = null;
+            deferred.run();
+        }
+    }
+
+    private void remove(NodeSession session, int index) {
+        DataPath old = session.paths[index];
+        if (old != null) {
+            commit.run();
+            if (session.active == old) {
+                activation.drop(session);
+            }
+            session.paths[index] = null;
+            old.close();
+        }
+    }
+
+    /// A queue pair may have failed: an event has named its number.
+    void mayHaveFailed(int queuePair) {
+        for (NodeSession session : sessions.values()) {
+            if (session.active != null && session.active.number() == queuePair && session.active.hasFailed()) {
+                session.active.markBroken();
+            }
+        }
+    }
+
+    /// Serves an activation; it is answered now, or when its queue pair is connected.
+    void activate(NodeSession session, long requestId, Activate request) {
+        int index = request.index();
+        DataPath path = index >= 0 && index < NodeSession.PATHS_MAX ? session.paths[index] : null;
+        if (path != null && !path.isConnected()) {
+            // The client knows that it is connected a moment before the thread that has accepted it can say so here.
+            session.deferredActivation = () -> activate(session, requestId, request);
+            return;
+        }
+        try {
+            session.answer(requestId, activate(session, request, path));
+            leases.resume(session);
+        } catch (RefusedException e) {
+            session.answer(requestId, e.reply());
+        }
+    }
+
+    private Keys activate(NodeSession session, Activate request, @Nullable DataPath path) throws RefusedException {
+        if (path == null || !path.isUsable()) {
+            throw new RefusedException(Reason.UNAVAILABLE,
+                    "data queue pair " + request.index() + " is not connected or has failed");
+        }
+        if (request.generation() <= session.generation) {
+            throw new RefusedException(Reason.BAD_REQUEST,
+                    "generation " + request.generation() + " is not after " + session.generation);
+        }
+        commit.run();
+        DataPath old = session.active;
+        if (old != null && old != path) {
+            remove(session, old.index());
+        }
+        return activation.activate(session, path, request.generation());
+    }
+
+    /// More of the keys of the last activation.
+    Keys moreKeys(NodeSession session, MoreKeys request) throws RefusedException {
+        if (request.generation() != session.generation || session.rowWindow == null || request.from() < 0
+                || request.from() > session.keys.size()) {
+            throw new RefusedException(Reason.BAD_REQUEST, "generation " + request.generation() + " with " + request.from()
+                    + " keys is not the last activation");
+        }
+        return Activation.keys(session, request.from());
+    }
+
+    // ---- ending
+
+    /// Ends a session: its leases, then its memory, its queue pairs and its lease words.
+    ///
+    /// @param why what requests are told that were not answered yet
+    void end(NodeSession session, String why) {
+        commit.run();
+        leases.refuseAll(session, null, Reason.SESSION_ENDED, why);
+        session.ended = true;
+        leases.endAll(new ArrayList<>(session.leases.keySet()));
+        commit.run();
+        activation.drop(session);
+        for (int index = 0; index < NodeSession.PATHS_MAX; index++) {
+            remove(session, index);
+        }
+        memory.freeAll(session);
+        session.row.close();
+        wheel.cancel(session.term);
+        sessions.remove(session.id);
+        for (long requestId : session.replies.unanswered()) {
+            session.answer(requestId, new Failed(Reason.SESSION_ENDED, ControlCodec.detail(why)));
+        }
+        if (session.connection != null) {
+            session.connection.leave();
+        }
+    }
+
+    /// Ends all leases on `space`, and refuses all requests for it: it is about to be freed.
+    void evict(Allocation space) {
+        commit.run();
+        for (NodeSession session : sessions.values()) {
+            leases.refuseAll(session, space, Reason.OUT_OF_BOUNDS, "the memory was freed");
+        }
+        leases.endAll(new ArrayList<>(space.leases()));
+        commit.run();
+    }
+}
