@@ -1,0 +1,83 @@
+package io.leasehold.structures;
+
+import org.jspecify.annotations.Nullable;
+
+/// Which subtable a key is in, as far as an operation knows. For one thread; reused from operation to operation.
+final class KeyPlace {
+    private final Directory directory;
+    private final int subtableBytes;
+    private final Directory.Lookup lookup = new Directory.Lookup();
+    private long hash;
+    private Directory.@Nullable Entry entry;
+    /// Whether the directory was behind, so that the next reading of buckets takes its entry along.
+    private boolean isBehind;
+
+    KeyPlace(MapContext<?, ?> context) {
+        directory = context.directory();
+        subtableBytes = context.shape().bytes();
+    }
+
+    /// Begins with another key.
+    ///
+    /// @return the [Access#since()] that what is known relies on, `Long.MAX_VALUE` if nothing is known
+    long begin(long newHash) {
+        hash = newHash;
+        isBehind = false;
+        entry = directory.find(hash);
+        return entry == null ? Long.MAX_VALUE : entry.since();
+    }
+
+    boolean isKnown() {
+        return entry != null;
+    }
+
+    /// Forgets what is known: it has to be looked up.
+    void forget() {
+        entry = null;
+        isBehind = false;
+    }
+
+    private Directory.Entry entry() {
+        if (entry == null) {
+            throw new IllegalStateException("the key has not been looked up");
+        }
+        return entry;
+    }
+
+    long subtable() {
+        return entry().subtable();
+    }
+
+    /// Adds the steps of a look-up.
+    void post(Access access) {
+        directory.post(access, hash, lookup);
+    }
+
+    /// Takes what the look-up brought, which may be too little: look at [#isKnown()].
+    void take(Access access) {
+        entry = directory.take(access, hash, lookup);
+    }
+
+    /// Goes to the child that has the key, according to the header of a bucket that has moved.
+    void follow(long header) {
+        int depth = HeaderWord.depth(header);
+        long child = HeaderWord.children(header) + (hash >>> depth & 1) * subtableBytes;
+        // As good as the entry that led here: a child is not retired before the entries that lead to its parent are changed.
+        entry = new Directory.Entry(child, depth + 1, entry().since());
+        isBehind = true;
+    }
+
+    /// Adds the steps that bring the directory up to date, if it was behind.
+    void postIfBehind(Access access) {
+        if (isBehind) {
+            post(access);
+        }
+    }
+
+    void takeIfBehind(Access access) {
+        if (isBehind) {
+            isBehind = false;
+            directory.take(access, hash, lookup);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+package io.leasehold.structures;
+
+import java.time.Duration;
+
+/// How a [RemoteHashMap] is opened; every value is checked when it is made, with a message that names it.
+///
+/// `groupsPerSubtable` and `maxDepth` shape a map that is being created. For a map that exists they are ignored: those that it
+/// was created with hold.
+///
+/// @param protection how closely leases follow what the map does
+/// @param groupsPerSubtable groups of 21 slots in each subtable, 2 to 4096; a split copies one subtable
+/// @param maxDepth the map has at most 2^maxDepth subtables, 0 to 20; their directory takes 8 bytes each from the start
+/// @param locationCacheEntries entries whose place this handle remembers, so that reading them takes one round trip, 0 to 2^24;
+///        about 56 bytes each
+/// @param timeout how long an operation may take, waits for splits and ended leases included
+public record MapOptions(Protection protection, int groupsPerSubtable, int maxDepth, int locationCacheEntries, Duration timeout) {
+    private static final int LOCATION_CACHE_ENTRIES_MAX = 1 << 24;
+
+    /// Checks the ranges.
+    public MapOptions {
+        if (groupsPerSubtable < SubtableShape.GROUPS_MIN || groupsPerSubtable > SubtableShape.GROUPS_MAX) {
+            throw new IllegalArgumentException("groupsPerSubtable " + groupsPerSubtable + " is outside "
+                    + SubtableShape.GROUPS_MIN + " to " + SubtableShape.GROUPS_MAX);
+        }
+        if (maxDepth < 0 || maxDepth > HashBits.DEPTH_MAX) {
+            throw new IllegalArgumentException("maxDepth " + maxDepth + " is outside 0 to " + HashBits.DEPTH_MAX);
+        }
+        if (locationCacheEntries < 0 || locationCacheEntries > LOCATION_CACHE_ENTRIES_MAX) {
+            throw new IllegalArgumentException(
+                    "locationCacheEntries " + locationCacheEntries + " is outside 0 to " + LOCATION_CACHE_ENTRIES_MAX);
+        }
+        if (timeout.compareTo(Duration.ofMillis(1)) < 0) {
+            throw new IllegalArgumentException("timeout " + timeout + " is less than 1 ms");
+        }
+    }
+
+    /// [Protection#STRUCTURE], 64 groups (1344 slots, 12 KiB) a subtable, 65,536 subtables, 65,536 remembered places, 10 s.
+    public static MapOptions defaults() {
+        return new MapOptions(Protection.STRUCTURE, 64, 16, 1 << 16, Duration.ofSeconds(10));
+    }
+
+    /// The same with another protection.
+    public MapOptions withProtection(Protection other) {
+        return new MapOptions(other, groupsPerSubtable, maxDepth, locationCacheEntries, timeout);
+    }
+
+    /// The same with subtables of another size.
+    public MapOptions withGroupsPerSubtable(int groups) {
+        return new MapOptions(protection, groups, maxDepth, locationCacheEntries, timeout);
+    }
+
+    /// The same with another greatest depth.
+    public MapOptions withMaxDepth(int depth) {
+        return new MapOptions(protection, groupsPerSubtable, depth, locationCacheEntries, timeout);
+    }
+
+    /// The same with room for another number of places; 0 turns the cache off.
+    public MapOptions withLocationCacheEntries(int entries) {
+        return new MapOptions(protection, groupsPerSubtable, maxDepth, entries, timeout);
+    }
+
+    /// The same with another time for each operation.
+    public MapOptions withTimeout(Duration time) {
+        return new MapOptions(protection, groupsPerSubtable, maxDepth, locationCacheEntries, time);
+    }
+}

@@ -1,0 +1,42 @@
+package io.leasehold.structures;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.google.common.collect.testing.ConcurrentMapTestSuiteBuilder;
+import com.google.common.collect.testing.TestStringMapGenerator;
+import com.google.common.collect.testing.features.CollectionFeature;
+import com.google.common.collect.testing.features.CollectionSize;
+import com.google.common.collect.testing.features.MapFeature;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import junit.framework.TestSuite;
+import org.junit.jupiter.api.DynamicNode;
+import org.junit.jupiter.api.TestFactory;
+
+/// Guava's conformance suite for concurrent maps, on a memory in this JVM. Subtables are as small as can be, so that it meets
+/// splits.
+class RemoteHashMapGuavaTest {
+    private static final MapOptions OPTIONS = MapOptions.defaults().withGroupsPerSubtable(2).withMaxDepth(8);
+
+    @TestFactory
+    List<DynamicNode> guavaSuiteForConcurrentMaps() {
+        TestSuite suite = suite("RemoteHashMap on a memory in this JVM", SimulatedMemory.alone(MapRoot.bytes(8)));
+        assertThat(GuavaSuites.count(suite)).as("tests that apply").isGreaterThan(500);
+        return GuavaSuites.of(suite);
+    }
+
+    static TestSuite suite(String name, Memory memory) {
+        RemoteHashMap<String, String> map = RemoteHashMap.on(memory, "guava", Codec.UTF_8, Codec.UTF_8, OPTIONS);
+        return ConcurrentMapTestSuiteBuilder.using(new TestStringMapGenerator() {
+            @Override
+            protected Map<String, String> create(Map.Entry<String, String>[] entries) {
+                map.clear();
+                Stream.of(entries).forEach(entry -> map.put(entry.getKey(), entry.getValue()));
+                return map;
+            }
+        }).named(name)
+                .withFeatures(MapFeature.GENERAL_PURPOSE, CollectionFeature.SUPPORTS_ITERATOR_REMOVE, CollectionSize.ANY)
+                .createTestSuite();
+    }
+}

@@ -1,0 +1,138 @@
+package io.leasehold.structures;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.leasehold.testkit.history.History;
+import io.leasehold.testkit.history.Linearizability;
+import io.leasehold.testkit.history.Specification;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.LongStream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/// Random operations of several clients on few keys, one step at a time in a random order, while the map grows from one subtable
+/// to many: what they answer is linearizable for each key.
+///
+/// `-Dleasehold.histories=n` runs n seeds of each kind, `-Dleasehold.seed=s` that seed alone.
+class RemoteHashMapHistoryTest {
+    private static final int HISTORIES = Integer.getInteger("leasehold.histories", 60);
+    private static final MapOptions OPTIONS = MapOptions.defaults().withGroupsPerSubtable(2).withMaxDepth(10);
+    private static final int CLIENTS = 4;
+    private static final int OPERATIONS = 60;
+    private static final int KEYS = 5;
+
+    static LongStream seeds() {
+        Long seed = Long.getLong("leasehold.seed");
+        return seed != null ? LongStream.of(seed) : LongStream.range(0, HISTORIES);
+    }
+
+    @ParameterizedTest
+    @MethodSource("seeds")
+    void operationsAreLinearizable(long seed) throws InterruptedException {
+        new Simulation(seed, 0, 0).run();
+    }
+
+    @ParameterizedTest
+    @MethodSource("seeds")
+    void operationsAreLinearizableWhenLeasesEndUnderThem(long seed) throws InterruptedException {
+        new Simulation(seed, 150, 0).run();
+    }
+
+    @ParameterizedTest
+    @MethodSource("seeds")
+    void operationsAreLinearizableWhenClientsDieInTheMiddle(long seed) throws InterruptedException {
+        new Simulation(seed, 400, 700).run();
+    }
+
+    /// One run. Keys are odd and even: the even ones are only ever inserted, to have the map split.
+    private static final class Simulation {
+        private final long seed;
+        private final int expiryOdds;
+        private final int deathOdds;
+        private final Schedule schedule;
+        private final SimulatedNode node;
+        private final History history;
+        private final List<Long> inserted = new ArrayList<>();
+        private int dead;
+
+        Simulation(long seed, int expiryOdds, int deathOdds) {
+            this.seed = seed;
+            this.expiryOdds = expiryOdds;
+            this.deathOdds = deathOdds;
+            schedule = Schedule.seeded(seed);
+            node = new SimulatedNode(schedule, 32 << 20, MapRoot.bytes(OPTIONS.maxDepth()));
+            history = new History(schedule::nanos);
+        }
+
+        void run() throws InterruptedException {
+            List<Runnable> clients = new ArrayList<>();
+            for (int i = 0; i < CLIENTS; i++) {
+                int client = i;
+                SimulatedMemory memory = new SimulatedMemory(node, seed * 31 + i, true);
+                memory.hook((at, verb, address) -> misfortune(at));
+                clients.add(() -> client(client, memory));
+            }
+            schedule.run(clients);
+            try {
+                Linearizability.checkEach(history.operations(), Specification.MAP_ENTRY);
+                checkAtEnd();
+            } catch (AssertionError e) {
+                throw new AssertionError("seed " + seed + ": " + e.getMessage(), e);
+            }
+        }
+
+        private void misfortune(SimulatedMemory client) {
+            if (expiryOdds > 0 && schedule.nextInt(expiryOdds) == 0) {
+                node.expire(client);
+            }
+            if (deathOdds > 0 && dead < CLIENTS - 1 && schedule.nextInt(deathOdds) == 0) {
+                dead++;
+                throw new Schedule.Killed();
+            }
+        }
+
+        private void client(int number, SimulatedMemory memory) {
+            Random random = new Random(seed * 1_000_003 + number);
+            RandomMapOperations operations = new RandomMapOperations(history.log(number), random, CLIENTS * 1000L);
+            try {
+                RemoteHashMap<Long, Long> map = RemoteHashMap.on(memory, "history", Codec.LONG, Codec.LONG, OPTIONS);
+                for (int i = 0; i < OPERATIONS; i++) {
+                    long value = number * 1000L + i;
+                    if (random.nextInt(3) == 0) {
+                        insertFiller(map, 10_000 + 2 * value);
+                    } else {
+                        operations.next(map, 1 + 2L * random.nextInt(KEYS), value);
+                    }
+                }
+            } catch (Schedule.Killed e) {
+                node.expire(memory);
+                throw e;
+            }
+        }
+
+        private void insertFiller(RemoteHashMap<Long, Long> map, long key) {
+            map.put(key, key);
+            synchronized (inserted) {
+                inserted.add(key);
+            }
+        }
+
+        /// What a new client finds is what the survivors left: nothing is lost, nothing is there twice, the count is right.
+        private void checkAtEnd() {
+            SimulatedMemory memory = new SimulatedMemory(node, seed, false);
+            RemoteHashMap<Long, Long> map = RemoteHashMap.on(memory, "history", Codec.LONG, Codec.LONG, OPTIONS);
+            assertThat(map.getAll(inserted).keySet()).containsExactlyInAnyOrderElementsOf(inserted);
+            Map<Long, Long> walked = new HashMap<>();
+            map.forEach((key, value) -> assertThat(walked.put(key, value)).as("entry met before: " + key).isNull());
+            assertThat(walked.keySet()).containsAll(inserted);
+            walked.forEach((key, value) -> assertThat(map.get(key)).as("entry of " + key).isEqualTo(value));
+            if (dead == 0) {
+                assertThat(map.mappingCount()).isEqualTo(walked.size());
+            }
+        }
+    }
+}
