@@ -1,0 +1,192 @@
+package io.leasehold.examples;
+
+import io.leasehold.examples.WordCount.Options;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/// One run of [WordCount]: starts the processes, shows how far they are, and compares their result with a local count.
+final class WordCountRun {
+    /// A tally notes the chunks it counted, so their number must stay small.
+    private static final long TEXT_BYTES_MAX = 64 << 20;
+    private static final long NODE_MEGABYTES = 512;
+    private static final Duration START_PATIENCE = Duration.ofSeconds(30);
+    private static final Duration STALL_PATIENCE = Duration.ofSeconds(60);
+    private static final Duration TICK = Duration.ofMillis(200);
+    private static final int WORDS_SHOWN = 10;
+
+    private final Options options;
+    private final List<ChildProcess> processes = new ArrayList<>();
+    private final List<ChildProcess> producers = new ArrayList<>();
+    private final List<ChildProcess> consumers = new ArrayList<>();
+    private final Set<ChildProcess> mourned = new HashSet<>();
+    private List<Chunk> chunks = List.of();
+
+    WordCountRun(Options options) {
+        this.options = options;
+    }
+
+    /// Runs everything.
+    ///
+    /// @return the exit code: 0 if the totals are right
+    /// @throws IllegalStateException if a process fails that the others cannot do without, or nothing moves any more
+    int run() throws IOException, InterruptedException {
+        requireFiles();
+        try {
+            ChildProcess node = start("node", "io.leasehold.lease.NodeMain",
+                    List.of("--memory", NODE_MEGABYTES + "m", "--until-stdin-closes"));
+            // Counted here while the node starts.
+            chunks = Chunk.split(options.files());
+            Map<String, Long> expected = new HashMap<>();
+            chunks.forEach(chunk -> chunk.countWords(expected));
+            String greeting = node.awaitFirstLine(START_PATIENCE);
+            System.out.println(greeting + ", process " + node.pid());
+            String address = addressIn(greeting);
+            try (WordCountStore store = WordCountStore.open(address)) {
+                startWorkers(address);
+                Progress progress = watch(node, store);
+                for (ChildProcess consumer : consumers) {
+                    if (consumer.isAlive()) {
+                        consumer.stop();
+                    }
+                }
+                return report(expected, store, progress);
+            }
+        } finally {
+            processes.forEach(ChildProcess::close);
+        }
+    }
+
+    private void requireFiles() throws IOException {
+        long bytes = 0;
+        for (Path file : options.files()) {
+            if (!Files.isReadable(file) || Files.isDirectory(file)) {
+                throw new IllegalArgumentException(file + " is no file that can be read");
+            }
+            bytes += Files.size(file);
+        }
+        if (bytes == 0 || bytes > TEXT_BYTES_MAX) {
+            throw new IllegalArgumentException("the files hold " + bytes + " bytes, not 1 to " + TEXT_BYTES_MAX);
+        }
+    }
+
+    private ChildProcess start(String name, String mainClass, List<String> arguments) throws IOException {
+        ChildProcess process = ChildProcess.start(name, mainClass, arguments);
+        processes.add(process);
+        return process;
+    }
+
+    /// The address in "leasehold node 0 at soft:127.0.0.1:7471/5f3c9a2b11d04e88, 512 MiB".
+    private static String addressIn(String greeting) {
+        String[] words = greeting.split("[ ,]+");
+        for (int i = 0; i + 1 < words.length; i++) {
+            if (words[i].equals("at")) {
+                return words[i + 1];
+            }
+        }
+        throw new IllegalStateException("the node said '" + greeting + "', and not its address");
+    }
+
+    private void startWorkers(String address) throws IOException {
+        String mainClass = WordCount.class.getName();
+        for (int i = 1; i <= options.consumers(); i++) {
+            consumers.add(start("consumer " + i, mainClass, List.of("--consume", address, String.valueOf(i))));
+        }
+        for (int i = 0; i < options.producers(); i++) {
+            List<String> arguments = new ArrayList<>(
+                    List.of("--produce", address, String.valueOf(i), String.valueOf(options.producers())));
+            options.files().forEach(file -> arguments.add(file.toString()));
+            producers.add(start("producer " + (i + 1), mainClass, arguments));
+        }
+        Stream.concat(producers.stream(), consumers.stream())
+                .forEach(worker -> System.out.println(worker.name() + ": process " + worker.pid()));
+    }
+
+    /// Returns when every chunk is counted.
+    private Progress watch(ChildProcess node, WordCountStore store) throws InterruptedException {
+        Progress progress = new Progress(chunks);
+        long movedNanos = System.nanoTime();
+        boolean killed = false;
+        while (!progress.isComplete()) {
+            TimeUnit.NANOSECONDS.sleep(TICK.toNanos());
+            requireWorkers(node, progress);
+            if (progress.update(store)) {
+                movedNanos = System.nanoTime();
+            } else if (System.nanoTime() - movedNanos > STALL_PATIENCE.toNanos()) {
+                throw new IllegalStateException("no chunk was counted for " + STALL_PATIENCE.toSeconds() + " s: "
+                        + processes.stream().map(ChildProcess::describe).collect(Collectors.joining("; ")));
+            }
+            if (options.killConsumer() && !killed && progress.isHalfWay()) {
+                consumers.getLast().kill();
+                killed = true;
+            }
+        }
+        progress.say(progress.toString());
+        return progress;
+    }
+
+    /// Checks that those are alive that are needed: the node, the producers until they are done, one consumer at least.
+    private void requireWorkers(ChildProcess node, Progress progress) {
+        if (!node.isAlive()) {
+            throw new IllegalStateException(node.describe() + ", and the memory went with it");
+        }
+        for (ChildProcess producer : producers) {
+            if (!producer.isAlive() && !producer.hasSucceeded()) {
+                throw new IllegalStateException(producer.describe() + " before all its chunks were on the queue");
+            }
+        }
+        for (ChildProcess consumer : consumers) {
+            if (consumer.wasKilled() && mourned.add(consumer)) {
+                progress.say(consumer.describe() + "; what it held is delivered again after "
+                        + WordCountStore.VISIBILITY.toSeconds() + " s");
+            } else if (!consumer.isAlive() && !consumer.wasKilled()) {
+                throw new IllegalStateException(consumer.describe() + " before all chunks were counted");
+            }
+        }
+        if (mourned.size() == consumers.size()) {
+            throw new IllegalStateException("no consumer is left");
+        }
+    }
+
+    /// Prints the result, and compares it word by word with `expected`.
+    private int report(Map<String, Long> expected, WordCountStore store, Progress progress) {
+        Map<String, Long> counts = new HashMap<>();
+        store.tallies().forEach((word, tally) -> counts.put(word, tally.count()));
+        System.out.println();
+        counts.entrySet().stream().sorted(Map.Entry.<String, Long>comparingByValue().reversed()).limit(WORDS_SHOWN)
+                .forEach(entry -> System.out.printf(Locale.ROOT, "%,12d  %s%n", entry.getValue(), entry.getKey()));
+        System.out.println();
+        progress.chunksByConsumer().forEach((consumer, number) -> System.out.printf(Locale.ROOT, "consumer %d: %,d chunks%s%n",
+                consumer, number, mourned.contains(consumers.get(consumer - 1)) ? ", then it was killed" : ""));
+        System.out.printf(Locale.ROOT, "%,d words, %,d different ones%n", sum(counts), counts.size());
+        if (counts.equals(expected)) {
+            System.out.println("Every count equals that of a local count: no chunk was lost, none was counted twice.");
+            return 0;
+        }
+        Set<String> words = new TreeSet<>(expected.keySet());
+        words.addAll(counts.keySet());
+        words.removeIf(word -> Objects.equals(counts.get(word), expected.get(word)));
+        System.out.printf(Locale.ROOT, "WRONG: a local count has %,d words, %,d different ones; %,d counts differ:%n",
+                sum(expected), expected.size(), words.size());
+        words.stream().limit(WORDS_SHOWN).forEach(word -> System.out.printf(Locale.ROOT, "  %s: %d, should be %d%n", word,
+                counts.getOrDefault(word, 0L), expected.getOrDefault(word, 0L)));
+        return 1;
+    }
+
+    private static long sum(Map<String, Long> counts) {
+        return counts.values().stream().mapToLong(Long::longValue).sum();
+    }
+}
