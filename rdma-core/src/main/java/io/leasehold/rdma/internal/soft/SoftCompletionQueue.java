@@ -267,12 +267,21 @@ final class SoftCompletionQueue implements CompletionQueue {
 
     @Override
     public void close() {
+        end(false);
+    }
+
+    /// Ends with the device, though a queue pair that somebody else is closing may still use it.
+    void abandon() {
+        end(true);
+    }
+
+    private void end(boolean evenIfUsed) {
         lock.lock();
         try {
             if (closed) {
                 return;
             }
-            if (!users.isEmpty()) {
+            if (!evenIfUsed && !users.isEmpty()) {
                 throw new RdmaException(RdmaError.BUSY, users.size() + " queue pairs use the completion queue; close them first");
             }
             closed = true;

@@ -25,11 +25,12 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentMap;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// A software NIC: it owns the keys, the queue pairs and the threads, and counts them.
@@ -69,7 +70,11 @@ final class SoftDevice implements RdmaDevice {
     private @Nullable TcpPort port;
     private int lastPort;
     private final AtomicReference<@Nullable SoftListener> listener = new AtomicReference<>();
-    private final AtomicBoolean closed = new AtomicBoolean();
+    /// Held while an object is added, and while the device becomes closed: nothing is added behind the back of [#close()].
+    private final ReentrantLock making = new ReentrantLock();
+    /// An object was removed; of use to [#close()] alone.
+    private final Condition removed = making.newCondition();
+    private volatile boolean closed;
 
     private SoftDevice(DeviceOptions options) {
         this.options = options;
@@ -129,61 +134,89 @@ final class SoftDevice implements RdmaDevice {
 
     @Override
     public ProtectionDomain allocateProtectionDomain() {
-        demandOpen();
-        var domain = new SoftProtectionDomain(this);
-        domains.add(domain);
-        return domain;
+        return making(() -> {
+            var domain = new SoftProtectionDomain(this);
+            domains.add(domain);
+            return domain;
+        });
+    }
+
+    private <T> T making(Supplier<T> object) {
+        making.lock();
+        try {
+            demandOpen();
+            return object.get();
+        } finally {
+            making.unlock();
+        }
     }
 
     void remove(SoftProtectionDomain domain) {
-        domains.remove(domain);
+        removing(() -> domains.remove(domain));
+    }
+
+    private void removing(Runnable removal) {
+        making.lock();
+        try {
+            removal.run();
+            removed.signalAll();
+        } finally {
+            making.unlock();
+        }
     }
 
     @Override
     public CompletionQueue createCompletionQueue(int capacity) {
-        demandOpen();
         demandRange("capacity", capacity, 1, MAX_COMPLETION_ENTRIES);
-        if (completionQueues.size() >= MAX_COMPLETION_QUEUES) {
-            throw exhausted("completion queues", MAX_COMPLETION_QUEUES);
-        }
-        var queue = new SoftCompletionQueue(this, capacity, options.hostility().reorderChance() > 0);
-        completionQueues.add(queue);
-        return queue;
+        return making(() -> {
+            if (completionQueues.size() >= MAX_COMPLETION_QUEUES) {
+                throw exhausted("completion queues", MAX_COMPLETION_QUEUES);
+            }
+            var queue = new SoftCompletionQueue(this, capacity, options.hostility().reorderChance() > 0);
+            completionQueues.add(queue);
+            return queue;
+        });
     }
 
     void remove(SoftCompletionQueue queue) {
-        completionQueues.remove(queue);
+        removing(() -> completionQueues.remove(queue));
     }
 
     SoftMemoryRegion addRegion(SoftProtectionDomain domain, MemorySegment memory, int access) {
-        demandOpen();
-        reserve(regionCount, MAX_REGIONS, "memory regions");
-        var region = new SoftMemoryRegion(domain, memory, access, keys.allocate());
-        regions.add(region);
-        return region;
+        return making(() -> {
+            reserve(regionCount, MAX_REGIONS, "memory regions");
+            var region = new SoftMemoryRegion(domain, memory, access, keys.allocate());
+            regions.add(region);
+            return region;
+        });
     }
 
     void remove(SoftMemoryRegion region, KeyEntry entry) {
-        keys.release(entry);
-        regions.remove(region);
-        regionCount.decrementAndGet();
+        removing(() -> {
+            keys.release(entry);
+            regions.remove(region);
+            regionCount.decrementAndGet();
+        });
     }
 
     SoftMemoryWindow addWindow(SoftProtectionDomain domain, MemoryWindowType type) {
-        demandOpen();
-        reserve(windowCount, options.maxWindows(), "memory windows");
-        KeyEntry entry = keys.allocate();
-        var window = new SoftMemoryWindow(domain, type, entry);
-        windows.add(window);
-        windowsByIndex.put(entry.index(), window);
-        return window;
+        return making(() -> {
+            reserve(windowCount, options.maxWindows(), "memory windows");
+            KeyEntry entry = keys.allocate();
+            var window = new SoftMemoryWindow(domain, type, entry);
+            windows.add(window);
+            windowsByIndex.put(entry.index(), window);
+            return window;
+        });
     }
 
     void remove(SoftMemoryWindow window, KeyEntry entry) {
-        windowsByIndex.remove(entry.index());
-        keys.release(entry);
-        windows.remove(window);
-        windowCount.decrementAndGet();
+        removing(() -> {
+            windowsByIndex.remove(entry.index());
+            keys.release(entry);
+            windows.remove(window);
+            windowCount.decrementAndGet();
+        });
     }
 
     void windowBound() {
@@ -195,13 +228,17 @@ final class SoftDevice implements RdmaDevice {
     }
 
     SoftQueuePair addQueuePair(SoftProtectionDomain domain, QueuePairOptions wanted) {
-        demandOpen();
         demandRange("maxSendRequests", wanted.maxSendRequests(), 1, MAX_WORK_REQUESTS);
         demandRange("maxReceiveRequests", wanted.maxReceiveRequests(), 0, MAX_WORK_REQUESTS);
         demandRange("maxInlineBytes", wanted.maxInlineBytes(), 0, MAX_INLINE_BYTES);
         demandRange("maxReadAtomic", wanted.maxReadAtomic(), 1, MAX_READ_ATOMIC);
         SoftCompletionQueue sends = ownCompletionQueue(wanted.sendQueue());
         SoftCompletionQueue receives = ownCompletionQueue(wanted.receiveQueue());
+        return making(() -> addQueuePair(domain, wanted, sends, receives));
+    }
+
+    private SoftQueuePair addQueuePair(SoftProtectionDomain domain, QueuePairOptions wanted, SoftCompletionQueue sends,
+            SoftCompletionQueue receives) {
         reserve(queuePairCount, options.maxQueuePairs(), "queue pairs");
         int number = nextNumber();
         var queues = new WorkQueues(this, domain, number, wanted, sends, receives, madeQueuePairs.incrementAndGet());
@@ -224,10 +261,12 @@ final class SoftDevice implements RdmaDevice {
     }
 
     void remove(SoftQueuePair queuePair) {
-        if (queuePairs.remove(queuePair.number(), queuePair)) {
-            queuePairCount.decrementAndGet();
-            closePortIfIdle();
-        }
+        removing(() -> {
+            if (queuePairs.remove(queuePair.number(), queuePair)) {
+                queuePairCount.decrementAndGet();
+            }
+        });
+        closePortIfIdle();
     }
 
     @Nullable SoftQueuePair queuePair(int number) {
@@ -276,7 +315,7 @@ final class SoftDevice implements RdmaDevice {
     }
 
     private void demandOpen() {
-        if (closed.get()) {
+        if (closed) {
             throw new RdmaException(RdmaError.CLOSED, "device " + attributes.name() + " is closed");
         }
     }
@@ -346,11 +385,13 @@ final class SoftDevice implements RdmaDevice {
     public Listener listen(ConnectionHandler handler) {
         demandOpen();
         var added = new SoftListener(this, handler, endpoint());
-        if (!listener.compareAndSet(null, added)) {
-            throw new RdmaException(RdmaError.BUSY,
-                    "device " + attributes.name() + " is listening already; close that listener first");
-        }
-        return added;
+        return making(() -> {
+            if (!listener.compareAndSet(null, added)) {
+                throw new RdmaException(RdmaError.BUSY,
+                        "device " + attributes.name() + " is listening already; close that listener first");
+            }
+            return added;
+        });
     }
 
     void remove(SoftListener closing) {
@@ -467,25 +508,45 @@ final class SoftDevice implements RdmaDevice {
 
     @Override
     public void close() {
-        if (!closed.compareAndSet(false, true)) {
-            return;
+        making.lock();
+        try {
+            if (closed) {
+                return;
+            }
+            closed = true;
+        } finally {
+            making.unlock();
         }
         LocalFabric.remove(this);
         listener.set(null);
         queuePairs.values().forEach(SoftQueuePair::close);
         windows.forEach(SoftMemoryWindow::close);
         regions.forEach(SoftMemoryRegion::close);
-        completionQueues.forEach(SoftCompletionQueue::close);
-        domains.forEach(SoftProtectionDomain::close);
+        completionQueues.forEach(SoftCompletionQueue::abandon);
+        domains.forEach(SoftProtectionDomain::abandon);
         timer.close();
         long deadline = NicClock.deadline(CLOSING_PATIENCE);
         try {
             closePortIfIdle();
-            if (!timer.join(deadline - NicClock.nanos()) | !threads.stop(deadline)) {
-                LOG.log(System.Logger.Level.WARNING, "{0}: a thread did not end in time: {1}", attributes.name(), resources());
+            if (!awaitRemovals(deadline) | !timer.join(deadline - NicClock.nanos()) | !threads.stop(deadline)) {
+                LOG.log(System.Logger.Level.WARNING, "{0}: not all ended in time: {1}", attributes.name(), resources());
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    /// Waits for objects that other threads began to close before the device did.
+    private boolean awaitRemovals(long deadline) throws InterruptedException {
+        making.lock();
+        try {
+            long left = deadline - NicClock.nanos();
+            while (left > 0 && queuePairCount.get() + windowCount.get() + regionCount.get() > 0) {
+                left = removed.awaitNanos(left);
+            }
+            return left > 0;
+        } finally {
+            making.unlock();
         }
     }
 }

@@ -82,13 +82,18 @@ final class SoftProtectionDomain implements ProtectionDomain {
     @Override
     public void close() {
         synchronized (this) {
-            if (closed) {
-                return;
-            }
-            if (children > 0) {
+            if (!closed && children > 0) {
                 throw new RdmaException(RdmaError.BUSY,
                         "the protection domain holds " + children + " regions, windows or queue pairs; close them first");
             }
+            closed = true;
+        }
+        device.remove(this);
+    }
+
+    /// Ends with the device, though it may hold what somebody else is closing.
+    void abandon() {
+        synchronized (this) {
             closed = true;
         }
         device.remove(this);
