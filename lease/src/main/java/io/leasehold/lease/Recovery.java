@@ -40,6 +40,7 @@ final class Recovery {
     private final Deque<DataPair> broken = new ArrayDeque<>();
     private boolean running;
     private volatile @Nullable DataPair current;
+    private volatile boolean closed;
 
     // Touched by the recovering thread alone.
     private int generation;
@@ -158,6 +159,10 @@ final class Recovery {
         current = pair;
         int taken = path.open(pair, carried);
         carried = List.copyOf(carried.subList(taken, carried.size()));
+        if (closed) {
+            // Whoever closed may have looked for the pair before it was there.
+            closeCurrent();
+        }
     }
 
     private Keys keys(Request request, long deadlineNanos) {
@@ -197,7 +202,12 @@ final class Recovery {
 
     /// Closes all queue pairs; what was on the way and did not end is ended.
     void close() {
+        closed = true;
         spares.close();
+        closeCurrent();
+    }
+
+    private void closeCurrent() {
         DataPair pair = current;
         if (pair != null) {
             pair.queuePair.close();

@@ -35,6 +35,7 @@ final class NoLeak implements LeaseProperty<List<NoLeak.Life>> {
 
     private final LeaseCluster cluster;
     private final NodeCounts before;
+    private final ResourceCounts clientBefore;
     private final List<Future<?>> burials = new ArrayList<>();
 
     /// What a session does.
@@ -66,6 +67,7 @@ final class NoLeak implements LeaseProperty<List<NoLeak.Life>> {
     NoLeak(Setting setting) {
         cluster = LeaseCluster.start(setting.withNode(options -> options.withTerms(options.maxTerm(), SESSION_TERM)));
         before = cluster.node().counts();
+        clientBefore = cluster.clientDevice().resources();
     }
 
     @Override
@@ -79,6 +81,8 @@ final class NoLeak implements LeaseProperty<List<NoLeak.Life>> {
         if (!Await.holdsWithin(PATIENCE, this::everythingIsBack)) {
             assertThat(comparable(cluster.node().counts())).as("the node's counts after all sessions have ended")
                     .isEqualTo(comparable(before));
+            assertThat(cluster.clientDevice().resources()).as("what the clients' device holds after all sessions have ended")
+                    .isEqualTo(clientBefore);
         }
     }
 
@@ -103,8 +107,8 @@ final class NoLeak implements LeaseProperty<List<NoLeak.Life>> {
     }
 
     private boolean everythingIsBack() {
-        // Known defect, see CHANGELOG: a session that is closed while it rebuilds a spare may leave a queue pair on its own device.
-        return comparable(cluster.node().counts()).equals(comparable(before));
+        return comparable(cluster.node().counts()).equals(comparable(before))
+                && cluster.clientDevice().resources().equals(clientBefore);
     }
 
     /// The counts without the windows that rest in the pool: those are kept for the next lease, and are bound to nothing.
