@@ -48,8 +48,13 @@ final class Renewal {
             SessionTimer.after(word.deadlineNanos() - session.clock().latestNodeNanos(), this::expire);
             return;
         }
-        if (session.state().isOpen()) {
+        try {
             swap(word.seen(), desired);
+        } catch (RuntimeException e) {
+            // A session that has ended ends its leases itself.
+            if (session.state().isOpen()) {
+                throw e;
+            }
         }
     }
 
