@@ -104,7 +104,7 @@ final class ExactlyOnce implements LeaseProperty<ExactlyOnce.Storm> {
         assertThat(LongStream.concat(additions.stream().mapToLong(Long::longValue), LongStream.of(lease.fetchAndAdd(ADDED, 0)))
                 .sorted().toArray()).as("what the additions found, and the sum").isEqualTo(
                         LongStream.rangeClosed(0, additions.size()).toArray());
-        assertThat(lease.fetchAndAdd(SWAPPED, 0)).as("what the swaps made").isEqualTo(swaps.get());
+        assertThat(lease.fetchAndAdd(SWAPPED, 0)).as("the sum of the swaps").isEqualTo(swaps.get());
     }
 
     private void fault(int way, BooleanSupplier comes) {

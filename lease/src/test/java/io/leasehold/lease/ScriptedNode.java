@@ -31,24 +31,24 @@ import io.leasehold.rdma.WorkCompletionOpcode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 
 /// A node for tests of the client alone: it answers as it should, unless a test's script says otherwise, and protects each lease
-/// by a memory
-/// region of its own instead of a window.
+/// by a memory region of its own instead of a window.
+///
+/// What tests look at is safe to look at while the node works.
 final class ScriptedNode implements AutoCloseable {
     static final long MEMORY_BYTES = 1 << 20;
     private static final int WORDS = 1 << 12;
@@ -64,7 +64,7 @@ final class ScriptedNode implements AutoCloseable {
     final Arena arena = Arena.ofShared();
     final MemorySegment memory = arena.allocate(MEMORY_BYTES, 4096);
     final MemorySegment words = arena.allocate(WORDS * 8L, 64);
-    final List<Request> requests = Collections.synchronizedList(new ArrayList<>());
+    final List<Request> requests = new CopyOnWriteArrayList<>();
     final Map<UUID, Client> clients = new ConcurrentHashMap<>();
     private final ProtectionDomain domain;
     private final Listener listener;
@@ -75,8 +75,8 @@ final class ScriptedNode implements AutoCloseable {
     final class Client {
         final UUID id;
         final Map<Integer, QueuePair> data = new ConcurrentHashMap<>();
-        final Map<Long, Granted> leases = new TreeMap<>();
-        final Map<Long, MemoryRegion> regions = new HashMap<>();
+        final Map<Long, Granted> leases = new ConcurrentSkipListMap<>();
+        final Map<Long, MemoryRegion> regions = new ConcurrentHashMap<>();
         final Map<Long, Reply> replies = new HashMap<>();
         volatile @Nullable Line line;
         @Nullable MemoryRegion row;
