@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# Runs one command in one guest, on the kernel that build-guest.sh built. Needs no root.
+set -euo pipefail
+
+# shellcheck source=test-cluster/rdma/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+  cat <<'USAGE'
+Usage: run-guest.sh [OPTION...] -- COMMAND [ARGUMENT...]
+
+Boots a guest with a device rxe0, runs COMMAND there, shows its console, and ends with COMMAND's exit code; with 124
+when it was out of time, and with 125 when the guest died without a result. A single COMMAND of several words is a
+line for the shell. The guest sees the host's files and cannot change them, save those in the share, where it starts.
+
+  --as-shipped   the kernel as shipped, which does not check a window's own bounds
+  --share DIR    the directory that the guest may write to, at the same path (default: the current one)
+  --seconds N    how long COMMAND may take (default: 300)
+  --memory MB    the guest's memory (default: 3072)
+  --id N         its number, 1 to 5: its address is 10.77.0.N (default: 1)
+  --cpu N        the processor that it runs on (default: the one with least to do)
+  --network FD   an open socket for its frames; run-cluster.sh uses this
+USAGE
+}
+
+# Seconds for booting and for ending, beyond those for the command.
+grace_seconds=30
+
+kernel=corrected share=$PWD seconds=300 memory=3072 id=1 cpu='' network=''
+
+# parse WORD...: sets the variables above, and `command`.
+parse() {
+  local single=no
+  while (($# > 0)); do
+    case $1 in
+      --as-shipped) kernel=as-shipped ;;
+      --share | --seconds | --memory | --id | --cpu | --network)
+        (($# > 1)) || refuse "$1 wants a value"
+        printf -v "${1#--}" '%s' "$2"
+        shift
+        ;;
+      -h | --help)
+        usage
+        exit 0
+        ;;
+      --)
+        shift
+        break
+        ;;
+      *) refuse "unknown word '$1'" ;;
+    esac
+    shift
+  done
+  (($# > 0)) || refuse "no command"
+  is_count "$seconds" || refuse "--seconds wants a number from 1 on, not '$seconds'"
+  is_count "$memory" || refuse "--memory wants a number of megabytes, not '$memory'"
+  [[ "$id" =~ ^[1-5]$ ]] || refuse "--id wants a number from 1 to 5, not '$id'"
+  [[ "$cpu" =~ ^[0-9]*$ && "$network" =~ ^[0-9]*$ ]] || refuse "--cpu and --network want a number"
+  [[ -d "$share" && -w "$share" ]] || refuse "--share wants a directory that can be written to, not '$share'"
+  share=$(cd "$share" && pwd -P)
+  # Words of the kernel's command line, and an option of a mount, end at these.
+  [[ "$share" != *[[:space:],]* ]] || refuse "the path of the share has a space or a comma in it: '$share'"
+  (($# > 1)) || single=yes
+  if [[ "$single" = yes ]]; then command=$1; else command=$(printf '%q ' "$@"); fi
+}
+
+# find_kernel: prints the path of the kernel, or says how to get it.
+find_kernel() {
+  if ! guest_kernel "$kernel"; then
+    say "the guest's $kernel kernel is not built, or from other edits: run test-cluster/rdma/build-guest.sh" >&2
+    return 1
+  fi
+}
+
+# boot KERNEL FILES: runs the guest to its end, in the background so that a signal to us reaches it.
+boot() {
+  local guest words=("mem=${memory}M" "root=/dev/root" "rootfstype=hostfs" "rootflags=/" "ro" "quiet" "panic=-1"
+    "umid=leasehold-$$-$id" "uml_dir=${TMPDIR:-/tmp}/.leasehold-guests-$EUID/" "con=null" "con0=null,fd:1" "ssl=null"
+    "init=$rdma_dir/guest-init.sh" "guest_id=$id" "guest_share=$share" "guest_files=$2" "guest_seconds=$seconds")
+  if [[ -n "$network" ]]; then
+    words+=("vec0:transport=fd,fd=$network,mac=52:54:00:00:00:0$id,depth=64,gro=0")
+  fi
+  timeout -k 5 $((seconds + grace_seconds)) taskset -c "$cpu" "$1" "${words[@]}" </dev/null 2>&1 &
+  guest=$!
+  # The names are needed when a trap runs, and this function has returned.
+  # shellcheck disable=SC2064
+  trap "kill $guest 2>/dev/null; wait $guest; exit 143" TERM INT HUP
+  wait "$guest"
+}
+
+main() {
+  local path files code=0 started
+  parse "$@"
+  path=$(find_kernel)
+  [[ -n "$cpu" ]] || cpu=$(least_busy_cpu)
+  files=$share/.guest-$$-$id
+  # shellcheck disable=SC2064
+  trap "rm -f '$files.command' '$files.code'" EXIT
+  printf '%s\n' "$command" >"$files.command"
+  started=$SECONDS
+  boot "$path" "$files" || code=$?
+  if [[ -s "$files.code" ]]; then
+    code=$(<"$files.code")
+  elif ((SECONDS - started >= seconds + grace_seconds)); then
+    say "the guest did not end within $((seconds + grace_seconds)) s" >&2
+    code=124
+  else
+    say "the guest died without a result (exit code $code)" >&2
+    code=125
+  fi
+  exit "$code"
+}
+
+main "$@"
