@@ -24,7 +24,6 @@ mount -t devtmpfs dev $root/dev
 mkdir -p $root/dev/pts $root/dev/shm
 mount -t devpts devpts $root/dev/pts
 mount -t tmpfs shm $root/dev/shm
-mount -t tmpfs tmpfs $root/tmp
 mount -t tmpfs tmpfs $root/run
 mount -t proc proc $root/proc
 mount -t sysfs sys $root/sys
