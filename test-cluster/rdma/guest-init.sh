@@ -22,6 +22,11 @@ root=/mnt/root
 mount -t overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work overlay $root || fail "no root"
 mount -t devtmpfs dev $root/dev
 mkdir -p $root/dev/pts $root/dev/shm
+# As on every Linux, but devtmpfs leaves them to others.
+ln -s /proc/self/fd $root/dev/fd
+ln -s fd/0 $root/dev/stdin
+ln -s fd/1 $root/dev/stdout
+ln -s fd/2 $root/dev/stderr
 mount -t devpts devpts $root/dev/pts
 mount -t tmpfs shm $root/dev/shm
 mount -t tmpfs tmpfs $root/run

@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Runs the tests tagged `rdma` in guests. They are compiled already, with Maven's profile `rdma`: see bin/test.
+set -euo pipefail
+
+# shellcheck source=test-cluster/rdma/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+  cat <<'USAGE'
+Usage: bin/test --rdma [--kernel corrected|as-shipped] [CLASS...]
+
+Runs the test classes that are tagged `rdma`, or those named, in a guest on the corrected kernel and then in one on the
+kernel as shipped, or only on the one named. The reports are in target/rdma-reports. A class is tagged by a line
+@Tag("rdma") of its own.
+USAGE
+}
+
+root=$(cd "$rdma_dir/../.." && pwd -P)
+reports=$root/target/rdma-reports
+guest_seconds=1200
+guest_megabytes=4096
+# As Surefire has them, but for the guest's one processor: two for the JVM, so that it runs as it does elsewhere.
+java_options=(-Xmx2g -XX:+UseSerialGC -XX:ActiveProcessorCount=2 --enable-native-access=ALL-UNNAMED
+  -Djqwik.reporting.onlyfailures=true)
+
+# tagged_sources: the files of the test classes that carry the tag.
+tagged_sources() {
+  grep -rlE --include='*.java' '^@(net\.jqwik\.api\.|org\.junit\.jupiter\.api\.)?Tag\("rdma"\)' "$root"/*/src/test/java |
+    sort
+}
+
+# chosen_classes CLASS...: prints `module class` for each tagged class that is named, or for all of them.
+chosen_classes() {
+  local file module class name
+  while read -r file; do
+    module=${file#"$root"/}
+    module=${module%%/*}
+    class=${file#"$root/$module/src/test/java/"}
+    class=${class%.java}
+    class=${class//\//.}
+    if (($# == 0)); then printf '%s %s\n' "$module" "$class"; fi
+    for name in "$@"; do
+      if [[ "$class" = "$name" || "${class##*.}" = "$name" ]]; then printf '%s %s\n' "$module" "$class"; fi
+    done
+  done < <(tagged_sources)
+}
+
+# inside JAVA REPORTS CHOSEN: the part that runs in the guest. One JVM for the classes of a module, in its directory.
+inside() {
+  local java=$1 directory=$2 chosen=$3 module class code=0 select
+  for module in $(cut -d' ' -f1 <<<"$chosen" | uniq); do
+    select=()
+    while read -r _ class; do select+=(--select-class "$class"); done < <(grep "^$module " <<<"$chosen")
+    cd "$root/$module"
+    "$java" "${java_options[@]}" "-Djqwik.database=$directory/$module.jqwik-database" \
+      -cp "target/test-classes:target/classes:$(<target/rdma-classpath)" org.junit.platform.console.ConsoleLauncher execute \
+      "${select[@]}" --details tree --disable-banner --disable-ansi-colors --fail-if-no-tests \
+      --reports-dir "$directory/$module" || code=1
+  done
+  return "$code"
+}
+
+# count DIRECTORY ATTRIBUTE: the sum of an attribute over the reports in a directory.
+count() {
+  find "$1" -name 'TEST-*.xml' -exec grep -m1 -ho '<testsuite [^>]*' {} + |
+    sed -n "s/.* $2=\"\([0-9]*\)\".*/\1/p" | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+# run_on KERNEL CHOSEN: runs the classes in a guest, and counts; a run that skipped everything has failed.
+run_on() {
+  local kernel=$1 chosen=$2 directory=$reports/$1 options=() code=0 tests skipped failed started=$SECONDS
+  rm -rf "$directory"
+  mkdir -p "$directory"
+  if [[ "$kernel" = as-shipped ]]; then options=(--as-shipped); fi
+  say "test classes in a guest with the $kernel kernel: $(wc -l <<<"$chosen")"
+  "$rdma_dir/run-guest.sh" ${options[@]+"${options[@]}"} --share "$directory" --seconds "$guest_seconds" \
+    --memory "$guest_megabytes" -- "$rdma_dir/suite.sh" --inside "$JAVA25_HOME/bin/java" "$directory" "$chosen" || code=$?
+  tests=$(count "$directory" tests)
+  skipped=$(count "$directory" skipped)
+  failed=$(($(count "$directory" failures) + $(count "$directory" errors)))
+  if ((code == 0 && tests == skipped)); then
+    say "none of $tests tests ran" >&2
+    code=1
+  fi
+  if ((code == 0 && failed > 0)); then code=1; fi
+  summary+=("$kernel kernel: $tests tests, $failed failed, $skipped skipped, exit code $code, $((SECONDS - started)) s")
+  return "$code"
+}
+
+main() {
+  local kernels=(corrected as-shipped) kernel chosen code=0 summary=()
+  if [[ "${1:-}" = --inside ]]; then
+    inside "${@:2}"
+    return
+  fi
+  while (($# > 0)); do
+    case $1 in
+      --kernel)
+        [[ "${2:-}" = corrected || "${2:-}" = as-shipped ]] || refuse "--kernel wants 'corrected' or 'as-shipped'"
+        kernels=("$2")
+        shift
+        ;;
+      -h | --help)
+        usage
+        return 0
+        ;;
+      -*) refuse "unknown word '$1'" ;;
+      *) break ;;
+    esac
+    shift
+  done
+  chosen=$(chosen_classes "$@")
+  [[ -n "$chosen" ]] || refuse "no test class tagged 'rdma'${*:+ is named $*}"
+  for kernel in "${kernels[@]}"; do
+    run_on "$kernel" "$chosen" || code=$?
+  done
+  for kernel in "${summary[@]}"; do say "$kernel"; done
+  say "reports in $reports"
+  return "$code"
+}
+
+main "$@"
