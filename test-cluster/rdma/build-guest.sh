@@ -14,6 +14,8 @@ source_package=linux-source-$linux_version
 progress_seconds=20
 needed_megabytes=2500
 lock_wait_seconds=1200
+# The exit code for a system that cannot have the guest.
+impossible=3
 # What the kernel must have in the end; Kconfig drops in silence what it cannot give.
 must_have=(INFINIBAND INFINIBAND_USER_ACCESS RDMA_RXE HOSTFS OVERLAY_FS DEVTMPFS CRYPTO_CRC32 UML_NET_VECTOR)
 
@@ -26,6 +28,7 @@ Builds two kernels for run-guest.sh and run-cluster.sh, from one tree:
   $cache/linux-rxe-as-shipped  as shipped: only those of the region below are
 What is already built is kept. The first build takes about 4 minutes on 2 cores, and $needed_megabytes MB while it runs.
 Packages that it needs are installed if it may (root, or sudo without a password). Nothing else needs root.
+Ends with 3 on a system that cannot have the guest: not x86-64, or without the package $source_package.
 
   --as-shipped  is content if the kernel as shipped is there (it builds both in any case)
   --rebuild     builds even if they are there: after an update of the package $source_package, say
@@ -36,7 +39,7 @@ USAGE
 need_host() {
   if [[ "$(uname -sm)" != "Linux x86_64" ]]; then
     say "the guest needs Linux on x86-64; this is $(uname -sm)" >&2
-    return 1
+    exit "$impossible"
   fi
 }
 
@@ -51,19 +54,27 @@ need_packages() {
   ((${#missing[@]} == 0)) || install_packages "${missing[@]}"
 }
 
+# candidate_version: of the source package, as it would be installed; nothing if it is not known.
+candidate_version() { apt-cache policy "$source_package" 2>/dev/null | sed -n 's/^ *Candidate: \([0-9].*\)/\1/p'; }
+
 # package_version: of the source package, as it is installed or as it would be.
 package_version() {
   local version
   version=$(dpkg-query -W -f '${Version}' "$source_package" 2>/dev/null || true)
+  if [[ -z "$version" ]]; then version=$(candidate_version); fi
+  if [[ -z "$version" ]] && update_package_lists "$source_package" >&2; then version=$(candidate_version); fi
   if [[ -z "$version" ]]; then
-    version=$(apt-cache policy "$source_package" 2>/dev/null | sed -n 's/^ *Candidate: \([0-9].*\)/\1/p')
-  fi
-  if [[ -z "$version" ]]; then
-    say "this system offers no package '$source_package' (Debian 12 does): run 'apt-get update', or see README.md" >&2
-    return 1
+    say "this system offers no package '$source_package', as Debian 12 does: see test-cluster/README.md" >&2
+    exit "$impossible"
   fi
   # An epoch has a colon; a path had better not.
   printf '%s\n' "${version//:/_}"
+}
+
+# download_sources: as root, apt-get would drop its rights and then not be able to write here. Lists may be out of date.
+download_sources() {
+  local download=(apt-get download -qq -o "APT::Sandbox::User=root" "$source_package")
+  "${download[@]}" 2>/dev/null || { update_package_lists "$source_package" && "${download[@]}"; }
 }
 
 # unpack_sources DIR: from the installed package, otherwise from one that is only downloaded.
@@ -71,8 +82,7 @@ unpack_sources() {
   local archive=/usr/src/$source_package.tar.xz
   if [[ ! -r "$archive" ]]; then
     say "downloading $source_package (130 MB)"
-    # As root, apt-get would drop its rights and then not be able to write here.
-    (cd "$1" && apt-get download -qq -o APT::Sandbox::User=root "$source_package")
+    (cd "$1" && download_sources)
     dpkg-deb --fsys-tarfile "$1/$source_package"_*.deb | tar -xOf - "./usr/src/$source_package.tar.xz" >"$1/source.tar.xz"
     rm "$1/$source_package"_*.deb
     archive=$1/source.tar.xz
@@ -140,7 +150,7 @@ build() {
 }
 
 main() {
-  local wanted=corrected rebuild=no
+  local wanted=corrected rebuild=no version
   while (($# > 0)); do
     case $1 in
       --as-shipped) wanted=as-shipped ;;
@@ -163,7 +173,8 @@ main() {
     return 1
   fi
   if [[ "$rebuild" = yes ]] || ! guest_kernel "$wanted" >/dev/null; then
-    build "linux-rxe-$(package_version)-$(edits_key)" 9>&-
+    version=$(package_version)
+    build "linux-rxe-$version-$(edits_key)" 9>&-
   fi
   say "$wanted kernel: $(guest_kernel "$wanted")"
 }

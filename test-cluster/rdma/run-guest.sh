@@ -72,6 +72,24 @@ find_kernel() {
   fi
 }
 
+# memory_place: prints the directory for the file that is the guest's memory. In a container /dev/shm is often small,
+# and a guest that finds no room dies in the middle.
+memory_place() {
+  local directory room
+  for directory in /dev/shm "${TMPDIR:-/tmp}"; do
+    if [[ -d "$directory" && -w "$directory" && ",$(findmnt -no OPTIONS -T "$directory")," != *,noexec,* ]]; then
+      room=$(df -Pm "$directory" | awk 'NR == 2 { print $4 }')
+      if ((room >= memory)); then
+        printf '%s\n' "$directory"
+        return 0
+      fi
+    fi
+  done
+  say "neither /dev/shm nor ${TMPDIR:-/tmp} allows execution and has room for the guest's $memory MB:" \
+    "set TMPDIR to a directory that does, or give --memory less" >&2
+  return 1
+}
+
 # boot KERNEL FILES: runs the guest to its end, in the background so that a signal to us reaches it.
 boot() {
   local guest words=("mem=${memory}M" "root=/dev/root" "rootfstype=hostfs" "rootflags=/" "ro" "quiet" "panic=-1"
@@ -80,7 +98,7 @@ boot() {
   if [[ -n "$network" ]]; then
     words+=("vec0:transport=fd,fd=$network,mac=52:54:00:00:00:0$id,depth=64,gro=0")
   fi
-  timeout -k 5 $((seconds + grace_seconds)) taskset -c "$cpu" "$1" "${words[@]}" </dev/null 2>&1 &
+  TMPDIR=$place timeout -k 5 $((seconds + grace_seconds)) taskset -c "$cpu" "$1" "${words[@]}" </dev/null 2>&1 &
   guest=$!
   # The names are needed when a trap runs, and this function has returned.
   # shellcheck disable=SC2064
@@ -89,9 +107,10 @@ boot() {
 }
 
 main() {
-  local path files code=0 started
+  local path place files code=0 started
   parse "$@"
   path=$(find_kernel)
+  place=$(memory_place)
   [[ -n "$cpu" ]] || cpu=$(least_busy_cpu)
   files=$share/.guest-$$-$id
   # shellcheck disable=SC2064
