@@ -18,11 +18,12 @@ import java.util.stream.Stream;
 /// watches them and checks the result.
 public final class WordCount {
     private static final String USAGE = """
-            Usage: WordCount [--producers P] [--consumers C] [--kill-consumer] [FILE...]
+            Usage: WordCount [--producers P] [--consumers C] [--kill-consumer] [--node ADDRESS] [FILE...]
 
               --producers P    processes that read the files, 1 to 16 (2)
               --consumers C    processes that count, 1 to 16 (2)
               --kill-consumer  kills one consumer half-way, to show that the totals stay right
+              --node ADDRESS   uses a node that runs already, and on which nobody counted yet
             """;
     /// Where the launcher says that a text to count lies, for when no file is named.
     private static final String DEFAULT_FILE_PROPERTY = "leasehold.examples.text";
@@ -36,8 +37,9 @@ public final class WordCount {
     /// @param producers processes that read
     /// @param consumers processes that count
     /// @param killConsumer whether to kill a consumer half-way
+    /// @param node the address of the node to use; empty to start one
     /// @param files what to count
-    record Options(int producers, int consumers, boolean killConsumer, List<Path> files) {
+    record Options(int producers, int consumers, boolean killConsumer, String node, List<Path> files) {
         /// Reads the command line.
         ///
         /// @throws IllegalArgumentException saying what is wrong with it
@@ -45,12 +47,14 @@ public final class WordCount {
             int producers = 2;
             int consumers = 2;
             boolean killConsumer = false;
+            String node = "";
             int next = 0;
             for (; next < args.length && args[next].startsWith("--"); next++) {
                 switch (args[next]) {
                     case "--producers" -> producers = processes(args, next++);
                     case "--consumers" -> consumers = processes(args, next++);
                     case "--kill-consumer" -> killConsumer = true;
+                    case "--node" -> node = address(args, next++);
                     default -> throw new IllegalArgumentException("unknown option " + args[next]);
                 }
             }
@@ -65,7 +69,14 @@ public final class WordCount {
                 }
                 files = List.of(Path.of(file));
             }
-            return new Options(producers, consumers, killConsumer, files);
+            return new Options(producers, consumers, killConsumer, node, files);
+        }
+
+        private static String address(String[] args, int option) {
+            if (option + 1 >= args.length || args[option + 1].isBlank()) {
+                throw new IllegalArgumentException("--node needs the address that the node printed");
+            }
+            return args[option + 1];
         }
 
         private static int processes(String[] args, int option) {

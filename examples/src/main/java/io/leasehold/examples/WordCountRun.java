@@ -30,6 +30,8 @@ final class WordCountRun {
 
     private final Options options;
     private final List<ChildProcess> processes = new ArrayList<>();
+    /// The node, if it is ours.
+    private final List<ChildProcess> nodes = new ArrayList<>();
     private final List<ChildProcess> producers = new ArrayList<>();
     private final List<ChildProcess> consumers = new ArrayList<>();
     private final Set<ChildProcess> mourned = new HashSet<>();
@@ -46,18 +48,18 @@ final class WordCountRun {
     int run() throws IOException, InterruptedException {
         requireFiles();
         try {
-            ChildProcess node = start("node", "io.leasehold.lease.NodeMain",
-                    List.of("--memory", NODE_MEGABYTES + "m", "--until-stdin-closes"));
+            if (options.node().isEmpty()) {
+                nodes.add(start("node", "io.leasehold.lease.NodeMain",
+                        List.of("--memory", NODE_MEGABYTES + "m", "--until-stdin-closes")));
+            }
             // Counted here while the node starts.
             chunks = Chunk.split(options.files());
             Map<String, Long> expected = new HashMap<>();
             chunks.forEach(chunk -> chunk.countWords(expected));
-            String greeting = node.awaitFirstLine(START_PATIENCE);
-            System.out.println(greeting + ", process " + node.pid());
-            String address = addressIn(greeting);
+            String address = nodes.isEmpty() ? options.node() : addressOf(nodes.getFirst());
             try (WordCountStore store = WordCountStore.open(address)) {
                 startWorkers(address);
-                Progress progress = watch(node, store);
+                Progress progress = watch(store);
                 for (ChildProcess consumer : consumers) {
                     if (consumer.isAlive()) {
                         consumer.stop();
@@ -89,6 +91,12 @@ final class WordCountRun {
         return process;
     }
 
+    private static String addressOf(ChildProcess node) throws InterruptedException {
+        String greeting = node.awaitFirstLine(START_PATIENCE);
+        System.out.println(greeting + ", process " + node.pid());
+        return addressIn(greeting);
+    }
+
     /// The address in "leasehold node 0 at soft:127.0.0.1:7471/5f3c9a2b11d04e88, 512 MiB".
     private static String addressIn(String greeting) {
         String[] words = greeting.split("[ ,]+");
@@ -116,13 +124,13 @@ final class WordCountRun {
     }
 
     /// Returns when every chunk is counted.
-    private Progress watch(ChildProcess node, WordCountStore store) throws InterruptedException {
+    private Progress watch(WordCountStore store) throws InterruptedException {
         Progress progress = new Progress(chunks);
         long movedNanos = System.nanoTime();
         boolean killed = false;
         while (!progress.isComplete()) {
             TimeUnit.NANOSECONDS.sleep(TICK.toNanos());
-            requireWorkers(node, progress);
+            requireWorkers(progress);
             if (progress.update(store)) {
                 movedNanos = System.nanoTime();
             } else if (System.nanoTime() - movedNanos > STALL_PATIENCE.toNanos()) {
@@ -139,9 +147,11 @@ final class WordCountRun {
     }
 
     /// Checks that those are alive that are needed: the node, the producers until they are done, one consumer at least.
-    private void requireWorkers(ChildProcess node, Progress progress) {
-        if (!node.isAlive()) {
-            throw new IllegalStateException(node.describe() + ", and the memory went with it");
+    private void requireWorkers(Progress progress) {
+        for (ChildProcess node : nodes) {
+            if (!node.isAlive()) {
+                throw new IllegalStateException(node.describe() + ", and the memory went with it");
+            }
         }
         for (ChildProcess producer : producers) {
             if (!producer.isAlive() && !producer.hasSucceeded()) {

@@ -2,6 +2,8 @@ package io.leasehold.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.leasehold.lease.MemoryNode;
+import io.leasehold.lease.NodeOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -46,6 +48,18 @@ final class WordCountTest {
     }
 
     @Test
+    void totalsAreRight_nodeOfSomebodyElse() throws Exception {
+        Path text = directory.resolve("text");
+        Files.writeString(text, "To be, or not to be");
+        NodeOptions options = NodeOptions.ofMemory(256 << 20);
+        try (MemoryNode node = MemoryNode.start(options.withDevice(options.device().withAddress("127.0.0.1", 0)))) {
+            Process demo = start("--node", node.address().toString(), text.toString());
+            assertThat(output(demo)).contains("6 words, 4 different", "Every count equals").doesNotContain("leasehold node");
+            assertThat(exitCode(demo)).isZero();
+        }
+    }
+
+    @Test
     void totalsAreRight_consumerKilledHalfWay() throws Exception {
         Process demo = start("--kill-consumer", beginningOfBook());
         assertThat(output(demo)).contains("consumer 2", "was killed by signal 9", "Every count equals");
@@ -85,7 +99,7 @@ final class WordCountTest {
     @Test
     void saysWhatIsWrong_commandLine() throws Exception {
         for (List<String> arguments : List.of(List.of("--consumers", "0"), List.of("--nonsense"), List.of("no-such-file"),
-                List.of("--consumers", "1", "--kill-consumer"))) {
+                List.of("--consumers", "1", "--kill-consumer"), List.of("--node"))) {
             Process demo = start(arguments.toArray(String[]::new));
             assertThat(output(demo)).as("%s", arguments).contains("WordCount: ", "Usage");
             assertThat(exitCode(demo)).as("%s", arguments).isEqualTo(2);
