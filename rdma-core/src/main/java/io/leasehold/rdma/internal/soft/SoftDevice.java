@@ -384,14 +384,20 @@ final class SoftDevice implements RdmaDevice {
     @Override
     public Listener listen(ConnectionHandler handler) {
         demandOpen();
-        var added = new SoftListener(this, handler, endpoint());
-        return making(() -> {
-            if (!listener.compareAndSet(null, added)) {
-                throw new RdmaException(RdmaError.BUSY,
-                        "device " + attributes.name() + " is listening already; close that listener first");
-            }
-            return added;
-        });
+        // Held until there is a listener, for whose sake the port stays open.
+        portLock.lock();
+        try {
+            var added = new SoftListener(this, handler, endpoint());
+            return making(() -> {
+                if (!listener.compareAndSet(null, added)) {
+                    throw new RdmaException(RdmaError.BUSY,
+                            "device " + attributes.name() + " is listening already; close that listener first");
+                }
+                return added;
+            });
+        } finally {
+            portLock.unlock();
+        }
     }
 
     void remove(SoftListener closing) {
@@ -519,7 +525,9 @@ final class SoftDevice implements RdmaDevice {
         }
         LocalFabric.remove(this);
         listener.set(null);
-        queuePairs.values().forEach(SoftQueuePair::close);
+        // All connections end at the same time; each may take as long as its peer lets it.
+        List<SoftQueuePair> closing = queuePairs.values().stream().filter(SoftQueuePair::beginClose).toList();
+        closing.forEach(SoftQueuePair::finishClose);
         windows.forEach(SoftMemoryWindow::close);
         regions.forEach(SoftMemoryRegion::close);
         completionQueues.forEach(SoftCompletionQueue::abandon);

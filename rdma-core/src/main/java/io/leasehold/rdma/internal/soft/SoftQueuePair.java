@@ -296,7 +296,7 @@ final class SoftQueuePair implements QueuePair {
         control.lock();
         try {
             while (!awaits(peer)) {
-                if (left <= 0 || queues.isClosed()) {
+                if (left <= 0 || !mayBecomeReady()) {
                     return false;
                 }
                 left = changed.awaitNanos(left);
@@ -307,6 +307,13 @@ final class SoftQueuePair implements QueuePair {
         } finally {
             control.unlock();
         }
+    }
+
+    /// Whether this queue pair may still go to RTR the raw way: nobody waits for one that has a link, or comes by it otherwise.
+    private boolean mayBecomeReady() {
+        QueuePairState now = queues.state();
+        return !queues.isClosed() && pending == null && queues.wire() == null
+                && (now == QueuePairState.RESET || now == QueuePairState.INIT);
     }
 
     /// Remembers why the link does not come up, for the message of the time-out.
@@ -321,6 +328,17 @@ final class SoftQueuePair implements QueuePair {
 
     @Override
     public void close() {
+        if (beginClose()) {
+            finishClose();
+        } else {
+            queues.gate().awaitEmpty();
+        }
+    }
+
+    /// Takes no more requests and breaks the connection off, without waiting for the peer to notice.
+    ///
+    /// @return whether the caller was the first, and has to call [#finishClose]
+    boolean beginClose() {
         boolean first;
         control.lock();
         try {
@@ -331,11 +349,15 @@ final class SoftQueuePair implements QueuePair {
             control.unlock();
         }
         if (first) {
-            queues.finishClose();
-            device.remove(this);
-            queues.domain().disown();
-        } else {
-            queues.gate().awaitEmpty();
+            queues.breakOff();
         }
+        return first;
+    }
+
+    /// Waits for the end of the connection, and frees the queue pair.
+    void finishClose() {
+        queues.finishClose();
+        device.remove(this);
+        queues.domain().disown();
     }
 }

@@ -334,7 +334,7 @@ final class TcpWire implements Wire, Runnable {
 
     /// Makes the input as large as it gets, if it has not room for so many bytes.
     private void growFor(int bytes) {
-        if (input.capacity() < bytes) {
+        if (input.capacity() < Math.min(bytes, INPUT_MAX)) {
             ByteBuffer old = input;
             input = TcpOutput.allocate(INPUT_MAX);
             inputAddress = MemorySegment.ofBuffer(input).address();

@@ -424,9 +424,8 @@ final class WorkQueues {
         return first;
     }
 
-    /// Ends the connection and drops what is outstanding, without completions. The caller holds no lock. When it returns, no
-    /// request of the peer can take effect any more.
-    void finishClose() {
+    /// Begins to end the connection after [#close], and drops what is outstanding, without completions. The caller holds no lock.
+    void breakOff() {
         sendLock.lock();
         try {
             sends.drop();
@@ -437,7 +436,12 @@ final class WorkQueues {
         if (last != null) {
             last.breakOff("the peer closed its queue pair");
         }
+    }
+
+    /// Waits for the end of the connection after [#breakOff]. When it returns, no request of the peer can take effect any more.
+    void finishClose() {
         gate.awaitEmpty();
+        Wire last = wire;
         if (last != null) {
             last.awaitEnd(NicClock.nanos() + END_NANOS);
         }

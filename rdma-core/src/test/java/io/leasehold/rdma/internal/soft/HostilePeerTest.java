@@ -85,6 +85,19 @@ final class HostilePeerTest {
         return channel;
     }
 
+    /// A place in the line of those that wait for a link is not for who can never get one.
+    @Test
+    void attachingToAQueuePairThatHasALinkIsRefusedAtOnce() throws IOException {
+        var source = new QueuePairAddress(new EndpointAddress("soft", "nowhere", 0, 99), 5);
+        try (SocketChannel channel = dial()) {
+            long begin = NicClock.nanos();
+            int linked = pair.server.queuePair.number();
+            channel.write(ByteBuffer.wrap(new Hello(Hello.ATTACH, 60_000, source, 0, linked, new byte[0]).encode()));
+            assertThat(Answer.read(channel, NicClock.deadline(PATIENCE)).refusal()).isEqualTo(RdmaError.TIMEOUT);
+            assertThat(NicClock.millisSince(begin)).as("milliseconds").isLessThan(5_000);
+        }
+    }
+
     private static ByteBuffer frame(int type, int payload, int sequence, long address, long first) {
         ByteBuffer bytes = TcpOutput.allocate(Frame.HEADER_BYTES + Math.clamp(payload, 0, 100_000));
         Frame.put(bytes, 0, type, payload, sequence, 0, address, first, 0);
