@@ -40,16 +40,19 @@ final class ConnectionDesk {
     private final RequestDesk requests;
     private final TimingWheel<Runnable> wheel;
     private final LongSupplier clock;
+    private final Closer closer;
     private final AtomicLong serials = new AtomicLong();
     private final Map<Long, ControlConnection> connections = new HashMap<>();
     private final Map<ControlConnection, Timer<Runnable>> timers = new HashMap<>();
     // Connections that something was sent on, or that have failed, since the last flush.
     private final ArrayDeque<ControlConnection> touched = new ArrayDeque<>();
     private final WorkCompletion completion = new WorkCompletion();
+    private int closing;
     private boolean closed;
 
     ConnectionDesk(NodeFabric fabric, ControlLoop loop, SessionTable sessions, RequestDesk requests, TimingWheel<Runnable> wheel,
-            LongSupplier clock) {
+            LongSupplier clock, Closer closer) {
+        this.closer = closer;
         this.fabric = fabric;
         this.loop = loop;
         this.sessions = sessions;
@@ -142,8 +145,9 @@ final class ConnectionDesk {
         if (closed) {
             return CLOSING;
         }
-        if (connections.size() == fabric.connectionsMax()) {
-            return "all " + connections.size() + " control connections of the node are in use; raise maxSessions of its "
+        // One that is being closed may still leave completions.
+        if (connections.size() + closing >= fabric.connectionsMax()) {
+            return "all " + fabric.connectionsMax() + " control connections of the node are in use; raise maxSessions of its "
                     + "NodeOptions";
         }
         connections.put(connection.serial(), connection);
@@ -171,7 +175,9 @@ final class ConnectionDesk {
         if (session != null && session.connection == connection) {
             session.connection = null;
         }
-        connection.close();
+        connection.fail();
+        closing++;
+        closer.close(connection, () -> loop.tell(() -> closing--));
     }
 
     /// Takes what has arrived, and what was sent.

@@ -111,8 +111,10 @@ final class ControlConnection implements AutoCloseable {
     }
 
     void fail() {
-        failed = true;
-        touch();
+        if (!failed) {
+            failed = true;
+            touch();
+        }
     }
 
     private void touch() {
@@ -196,9 +198,9 @@ final class ControlConnection implements AutoCloseable {
         return (long) slot * ControlCodec.MESSAGE_BYTES;
     }
 
+    /// Frees it, on any thread; it has failed, or was never used.
     @Override
     public void close() {
-        failed = true;
         queuePair.close();
         region.close();
         arena.close();

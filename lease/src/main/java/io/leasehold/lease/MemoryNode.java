@@ -17,6 +17,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 public final class MemoryNode implements AutoCloseable {
     private static final long STOP_TIMEOUT_MILLIS = 10_000;
     private static final long COUNTS_TIMEOUT_MILLIS = 10_000;
+    private static final long CLOSE_TIMEOUT_MILLIS = 5_000;
 
     private static final System.Logger LOG = System.getLogger(MemoryNode.class.getName());
 
@@ -72,12 +73,15 @@ public final class MemoryNode implements AutoCloseable {
         return address;
     }
 
-    /// What is in use now; waits for the control thread, so that what was asked for before is counted.
+    /// What is in use now; waits for the control thread, and until connections that have ended are closed, so that what was asked
+    /// for before is counted.
     ///
     /// @throws IllegalStateException if the node is closed
     public NodeCounts counts() {
         boolean interrupted = false;
         try {
+            control.catchUp().get(COUNTS_TIMEOUT_MILLIS, TimeUnit.MILLISECONDS);
+            control.awaitClosed(CLOSE_TIMEOUT_MILLIS);
             return control.counts().get(COUNTS_TIMEOUT_MILLIS, TimeUnit.MILLISECONDS);
         } catch (ExecutionException e) {
             throw new IllegalStateException("the node at " + address + " is closed", e);
@@ -108,6 +112,10 @@ public final class MemoryNode implements AutoCloseable {
         if (!control.stop(STOP_TIMEOUT_MILLIS)) {
             LOG.log(Level.ERROR, "the control thread of the node at {0} did not end in {1} ms; its device objects are closed all "
                     + "the same", address, STOP_TIMEOUT_MILLIS);
+        }
+        if (!control.awaitClosed(CLOSE_TIMEOUT_MILLIS)) {
+            LOG.log(Level.WARNING, "connections of clients of the node at {0} were not closed in {1} ms", address,
+                    CLOSE_TIMEOUT_MILLIS);
         }
         fabric.close();
     }

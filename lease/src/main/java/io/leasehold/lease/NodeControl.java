@@ -26,6 +26,7 @@ final class NodeControl implements ControlLoop.Turns {
     private final RequestDesk requests;
     private final ConnectionDesk connections;
     private final ControlLoop loop;
+    private final Closer closer = new Closer();
     private final List<Runnable> due = new ArrayList<>();
 
     NodeControl(NodeOptions options, long epoch, NodeFabric fabric) {
@@ -36,10 +37,14 @@ final class NodeControl implements ControlLoop.Turns {
         // Sessions need memory, and memory that is freed needs sessions: the one reference that goes backwards.
         memory = new MemoryDesk(options, new NodeMemory(fabric.data().memory()), this::evict);
         commit = new LeaseCommit(options, leases, fabric, memory::leaseEnded);
-        sessions = new SessionTable(options, epoch, fabric, wheel, leases, commit, memory);
+        sessions = new SessionTable(options, epoch, fabric, wheel, leases, commit, memory, closer, this::tell);
         loop = new ControlLoop("leasehold-node-" + options.node(), clock, this);
         requests = new RequestDesk(fabric, sessions, leases, memory, clock);
-        connections = new ConnectionDesk(fabric, loop, sessions, requests, wheel, clock);
+        connections = new ConnectionDesk(fabric, loop, sessions, requests, wheel, clock, closer);
+    }
+
+    private void tell(Runnable task) {
+        loop.tell(task);
     }
 
     private void evict(Allocation space) {
@@ -70,7 +75,19 @@ final class NodeControl implements ControlLoop.Turns {
         return loop.stop(timeoutMillis);
     }
 
-    /// What is in use, after all that was asked for before.
+    /// Has what was asked for before take effect.
+    CompletableFuture<Boolean> catchUp() {
+        return loop.ask(this::turn);
+    }
+
+    /// Waits until the connections are closed that have ended.
+    ///
+    /// @return whether they are, in time
+    boolean awaitClosed(long timeoutMillis) {
+        return closer.awaitIdle(timeoutMillis);
+    }
+
+    /// What is in use.
     CompletableFuture<NodeCounts> counts() {
         return loop.ask(() -> {
             turn();

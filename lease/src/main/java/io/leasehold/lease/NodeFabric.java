@@ -15,6 +15,7 @@ import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.EnumSet;
 import java.util.UUID;
@@ -68,9 +69,9 @@ final class NodeFabric implements AutoCloseable {
         chains = new ChainRunner(chainCompletions);
         connectionsMax = Math.min(options.maxSessions() + CONNECTIONS_SPARE, completionsMax / ControlConnection.COMPLETIONS_MAX);
         controlCompletions = open(device.createCompletionQueue(connectionsMax * ControlConnection.COMPLETIONS_MAX));
-        Arena arena = open(Arena.ofShared());
+        Arena arena = Arena.ofShared();
         var memory = arena.allocate(options.memoryBytes(), PAGE_BYTES);
-        data = open(dataDomain.register(memory, EnumSet.of(AccessFlag.LOCAL_WRITE, AccessFlag.MW_BIND)));
+        data = register(arena, memory);
         unprotected = options.unprotected() ? open(dataDomain.register(memory, EnumSet.of(AccessFlag.LOCAL_WRITE,
                 AccessFlag.REMOTE_READ, AccessFlag.REMOTE_WRITE, AccessFlag.REMOTE_ATOMIC))) : null;
         windows = open(new WindowPool(dataDomain, windowType, options.maxLeases() + options.maxSessions()));
@@ -95,6 +96,21 @@ final class NodeFabric implements AutoCloseable {
     private <T extends AutoCloseable> T open(T resource) {
         opened.push(resource);
         return resource;
+    }
+
+    private MemoryRegion register(Arena arena, MemorySegment memory) {
+        try {
+            MemoryRegion region = dataDomain.register(memory, EnumSet.of(AccessFlag.LOCAL_WRITE, AccessFlag.MW_BIND));
+            // As one: memory that could not be deregistered may be read and written still, and must not go.
+            opened.push(() -> {
+                region.close();
+                arena.close();
+            });
+            return region;
+        } catch (RuntimeException e) {
+            arena.close();
+            throw e;
+        }
     }
 
     private static MemoryWindowType windowType(DeviceAttributes attributes) {

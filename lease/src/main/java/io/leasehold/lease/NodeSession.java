@@ -33,6 +33,8 @@ final class NodeSession {
 
     /// Its data queue pairs by index.
     final @Nullable DataPath[] paths = new DataPath[PATHS_MAX];
+    /// How many that it had are being closed; see [Closer].
+    int pathsClosing;
     /// The one that its windows are bound to.
     @Nullable DataPath active;
     /// The number of its activation; 0 before the first.

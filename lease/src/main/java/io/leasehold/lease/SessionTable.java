@@ -15,6 +15,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.UUID;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -34,12 +35,15 @@ final class SessionTable {
     private final LeaseCommit commit;
     private final Activation activation;
     private final MemoryDesk memory;
+    private final Closer closer;
+    private final Consumer<Runnable> whenClosed;
     private final Map<UUID, NodeSession> sessions = new LinkedHashMap<>();
     private boolean behind;
 
     /// @param epoch a number that no other run of this node has; not 0
+    /// @param whenClosed has a task run on the control thread, from any other
     SessionTable(NodeOptions options, long epoch, NodeFabric fabric, TimingWheel<Runnable> wheel, LeaseRegister leases,
-            LeaseCommit commit, MemoryDesk memory) {
+            LeaseCommit commit, MemoryDesk memory, Closer closer, Consumer<Runnable> whenClosed) {
         this.options = options;
         this.epoch = epoch;
         this.fabric = fabric;
@@ -47,6 +51,8 @@ final class SessionTable {
         this.leases = leases;
         this.commit = commit;
         this.memory = memory;
+        this.closer = closer;
+        this.whenClosed = whenClosed;
         activation = new Activation(fabric);
         clock = options.clock();
     }
@@ -150,6 +156,9 @@ final class SessionTable {
         if (session == null) {
             return "the node does not know the session; introduce it on a control queue pair first";
         }
+        if (session.pathsClosing >= NodeSession.PATHS_MAX) {
+            return session.pathsClosing + " earlier data queue pairs of the session are still being closed; close your end of them";
+        }
         remove(session, path.index());
         session.paths[path.index()] = path;
         return null;
@@ -181,7 +190,8 @@ final class SessionTable {
                 activation.drop(session);
             }
             session.paths[index] = null;
-            old.close();
+            session.pathsClosing++;
+            closer.close(old, () -> whenClosed.accept(() -> session.pathsClosing--));
         }
     }
 
