@@ -25,8 +25,9 @@ final class ChainRunner {
     void run(Collection<DataPath> paths) {
         Map<Long, DataPath> running = new HashMap<>();
         for (DataPath path : paths) {
-            // The low half of a request id is the step; a completion of a chain that was given up meets no path.
-            long bell = ++bells;
+            // The low half of a request id is the step, the high one the chain, whose numbers come round again after 2^32; a
+            // completion of a chain that was given up meets no path.
+            long bell = ++bells & 0xffff_ffffL;
             if (path.hasSteps()) {
                 if (path.post(bell << Integer.SIZE)) {
                     running.put(bell, path);

@@ -36,6 +36,8 @@ final class MemoryDesk {
     /// Ranges that leave quarantine, and bytes that are zeroed, between two looks at the network.
     private static final int RECLAIM_STEP = 256;
     private static final long SCRUB_STEP_BYTES = 256 << 10;
+    /// The largest extent: what is kept about one of its size is small.
+    private static final long EXTENT_MAX_BYTES = 1L << 30;
 
     private static final System.Logger LOG = System.getLogger(MemoryDesk.class.getName());
 
@@ -282,7 +284,10 @@ final class MemoryDesk {
         if (request.minBytes() < 1) {
             throw bad("an extent of at least " + request.minBytes() + " bytes was asked for");
         }
-        Span extent = heap.allocate(request.kind(), request.minBytes(), request.preferredBytes());
+        if (request.minBytes() > EXTENT_MAX_BYTES) {
+            throw bad("an extent of " + request.minBytes() + " bytes was asked for; the largest has " + EXTENT_MAX_BYTES);
+        }
+        Span extent = heap.allocate(request.kind(), request.minBytes(), Math.min(request.preferredBytes(), EXTENT_MAX_BYTES));
         if (extent == null) {
             throw outOfMemory(request.minBytes());
         }

@@ -14,6 +14,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.leasehold.lease.ControlMessage.Acquire;
+import io.leasehold.lease.ControlMessage.AllocateExtent;
 import io.leasehold.lease.ControlMessage.Allocate;
 import io.leasehold.lease.ControlMessage.Done;
 import io.leasehold.lease.ControlMessage.FreeNamed;
@@ -283,6 +284,9 @@ final class MemoryNodeTest {
     void heapsKeepTheirRules() {
         RawClient client = client();
         Heap heap = (Heap) client.call(new OpenHeap("h", 256, true));
+        for (long bytes : new long[] {0, -1, (1L << 30) + 1, Long.MAX_VALUE}) {
+            assertFailed(client.call(new AllocateExtent(heap.heap(), HeapKind.DATA, bytes, Long.MAX_VALUE)), Reason.BAD_REQUEST);
+        }
         long data = extent(client, heap, HeapKind.DATA);
         long index = extent(client, heap, HeapKind.INDEX);
         int readAtomic = AccessRight.mask(Set.of(AccessRight.READ, AccessRight.ATOMIC));
