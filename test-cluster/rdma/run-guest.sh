@@ -94,7 +94,8 @@ memory_place() {
 boot() {
   local guest words=("mem=${memory}M" "root=/dev/root" "rootfstype=hostfs" "rootflags=/" "ro" "quiet" "panic=-1"
     "umid=leasehold-$$-$id" "uml_dir=${TMPDIR:-/tmp}/.leasehold-guests-$EUID/" "con=null" "con0=null,fd:1" "ssl=null"
-    "init=$rdma_dir/guest-init.sh" "guest_id=$id" "guest_share=$share" "guest_files=$2" "guest_seconds=$seconds")
+    "init=$rdma_dir/guest-init.sh" "guest_main=$rdma_dir/guest-main.sh" "guest_id=$id" "guest_share=$share"
+    "guest_files=$2" "guest_seconds=$seconds")
   if [[ -n "$network" ]]; then
     words+=("vec0:transport=fd,fd=$network,mac=52:54:00:00:00:0$id,depth=64,gro=0")
   fi
