@@ -107,12 +107,10 @@ final class Candidates {
             long word = pair.word(slots[i]);
             if (KeyValueBlock.hash(block) != image.hash() || KeyValueBlock.keyBytes(block) != image.keyBytes()) {
                 addStranger(word);
-            } else if (lengths[i] < image.keyEnd()) {
-                int needed = whole ? KeyValueBlock.bytes(image.keyBytes(), KeyValueBlock.valueBytes(block)) : image.keyEnd();
-                if (KeyValueBlock.valueBytes(block) < 0 || KeyValueBlock.valueBytes(block) > KeyValueBlock.VALUE_BYTES_MAX) {
-                    return Finding.DAMAGED;
-                }
-                lengths[i] = needed;
+            } else if (SlotWord.units(word) == SlotWord.LARGE && !hasValueBytes(block)) {
+                return Finding.DAMAGED;
+            } else if (lengths[i] < needed(word, block, image, whole)) {
+                lengths[i] = needed(word, block, image, whole);
                 more = true;
             } else if (!KeyValueBlock.isKeyIntact(block)) {
                 return Finding.DAMAGED;
@@ -129,6 +127,16 @@ final class Candidates {
             }
         }
         return more ? Finding.MORE : Finding.COMPLETE;
+    }
+
+    private static boolean hasValueBytes(MemorySegment block) {
+        return KeyValueBlock.valueBytes(block) >= 0 && KeyValueBlock.valueBytes(block) <= KeyValueBlock.VALUE_BYTES_MAX;
+    }
+
+    /// What has to be read of a block, as its header says. Of one that is not large, all that is needed was read.
+    private static int needed(long word, MemorySegment block, BlockImage<?, ?> image, boolean whole) {
+        boolean withValue = whole && !SlotWord.isTentative(word) && SlotWord.units(word) == SlotWord.LARGE;
+        return withValue ? KeyValueBlock.bytes(image.keyBytes(), KeyValueBlock.valueBytes(block)) : image.keyEnd();
     }
 
     /// The index of the slot that holds the key's entry, or a negative number.

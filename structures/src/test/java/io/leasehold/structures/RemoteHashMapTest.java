@@ -270,6 +270,19 @@ class RemoteHashMapTest {
     }
 
     @Test
+    void findsALongValueUnderAKeyOfAnyLength() {
+        for (int length : new int[] {0, 1, 7, 8, 24, 100}) {
+            String key = "k".repeat(length);
+            map.put(key, "v".repeat(20_000));
+            assertThat(world.open().get(key)).hasSize(20_000);
+            assertThat(world.open().merge(key, "w", String::concat)).hasSize(20_001);
+            assertThat(world.open().replace(key, "x".repeat(30_000))).hasSize(20_001);
+            assertThat(world.open().put(key, "y".repeat(20_000))).hasSize(30_000);
+            assertThat(world.open().remove(key)).hasSize(20_000);
+        }
+    }
+
+    @Test
     void refusesToBeOpenedWithOtherCodecs() {
         assertThatThrownBy(() -> RemoteHashMap.on(world.client(), "world", Codec.UTF_8, Codec.LONG, MapWorld.OPTIONS))
                 .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("values").hasMessageContaining("'utf-8'")
