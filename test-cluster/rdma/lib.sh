@@ -19,9 +19,13 @@ is_count() { [[ "$1" =~ ^[1-9][0-9]{0,8}$ ]]; }
 # edits_key: names the configuration and edits of the kernel (not their comments); another key is another kernel.
 edits_key() { grep -hv '^ *\(#\|$\)' "$rdma_dir/guest.config" "$rdma_dir/kernel-edits.sh" | sha256sum | cut -c1-10; }
 
-# guest_kernel corrected|as-shipped: prints the path of that kernel; fails if it was not built from these edits.
+# guest_kernel corrected|as-shipped|prebuilt: prints the path of that kernel; fails if it was not built from these edits.
 guest_kernel() {
   local link=$cache/linux-rxe
+  if [[ "$1" = prebuilt ]]; then
+    [[ -s "$cache/prebuilt/version" ]] && printf '%s\n' "$cache/prebuilt/kernel"
+    return
+  fi
   if [[ "$1" = as-shipped ]]; then link=$cache/linux-rxe-as-shipped; fi
   [[ -x "$link" && "$(readlink "$link")" = *-"$(edits_key)-$1" ]] && printf '%s\n' "$link"
 }
