@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.function.Predicate;
 
 /// A simulated node with one map in it, for tests in which a client is stopped at a chosen step while others run.
-final class MapWorld {
+final class MapWorld implements AutoCloseable {
     static final MapOptions OPTIONS = MapOptions.defaults().withGroupsPerSubtable(2).withMaxDepth(8);
 
     final SimulatedNode node;
@@ -23,6 +23,12 @@ final class MapWorld {
         this.options = options;
         node = new SimulatedNode(Schedule.free(), memoryBytes, MapRoot.bytes(options.maxDepth()));
         open(client());
+    }
+
+    /// Frees the node's memory.
+    @Override
+    public void close() {
+        node.close();
     }
 
     SimulatedMemory client() {

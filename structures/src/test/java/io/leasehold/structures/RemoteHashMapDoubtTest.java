@@ -11,6 +11,7 @@ import java.util.function.Function;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -24,6 +25,11 @@ class RemoteHashMapDoubtTest {
     private final WatchedMemory memory = new WatchedMemory(simulated);
     private final RemoteHashMap<String, String> map = world.open(memory);
     private final RemoteHashMap<String, String> other = world.open();
+
+    @AfterEach
+    void close() {
+        world.close();
+    }
 
     /// An operation, whether the key is present, how many swaps it makes, what it returns and what it leaves.
     record Case(String name, boolean present, int swaps, Function<RemoteHashMap<String, String>, @Nullable Object> operation,

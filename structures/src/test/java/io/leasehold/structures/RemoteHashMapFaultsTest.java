@@ -13,6 +13,7 @@ import java.util.Set;
 import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -32,6 +33,11 @@ class RemoteHashMapFaultsTest {
     private final RemoteHashMap<String, String> slow = world.open(slowMemory);
     private final RemoteHashMap<String, String> other = world.open();
     private final RemoteHashMap<String, String> third = world.open();
+
+    @AfterEach
+    void close() {
+        world.close();
+    }
 
     static Stream<Arguments> stops() {
         // Different keys put the two claims into different orders.
@@ -195,24 +201,25 @@ class RemoteHashMapFaultsTest {
     @Test
     void p7ASplitterThatDiesAtAnyStepHoldsUpNobody() {
         for (int step = 1, deaths = step; deaths == step; step++) {
-            MapWorld fresh = new MapWorld(MapWorld.OPTIONS, 1 << 18);
-            SimulatedMemory dying = fresh.client();
-            deaths = splitUntilDeath(fresh, dying, step) ? step + 1 : 0;
-            fresh.node.expire(dying);
+            try (MapWorld fresh = new MapWorld(MapWorld.OPTIONS, 1 << 18)) {
+                SimulatedMemory dying = fresh.client();
+                deaths = splitUntilDeath(fresh, dying, step) ? step + 1 : 0;
+                fresh.node.expire(dying);
 
-            RemoteHashMap<String, String> heir = fresh.open();
-            String when = "death at step " + step;
-            for (int i = 0; i < ENTRIES; i++) {
-                assertThat(heir.get("key " + i)).as(when).isEqualTo("value " + i);
-                assertThat(heir.put("key " + i, "new " + i)).as(when).isEqualTo("value " + i);
+                RemoteHashMap<String, String> heir = fresh.open();
+                String when = "death at step " + step;
+                for (int i = 0; i < ENTRIES; i++) {
+                    assertThat(heir.get("key " + i)).as(when).isEqualTo("value " + i);
+                    assertThat(heir.put("key " + i, "new " + i)).as(when).isEqualTo("value " + i);
+                }
+                for (int i = 0; i < ENTRIES; i++) {
+                    assertThat(heir.get("key " + i)).as(when).isEqualTo("new " + i);
+                }
+                fill(heir, 60);
+                RemoteHashMap<String, String> reader = fresh.open();
+                IntStream.range(0, 60).forEach(i -> assertThat(reader.get("key " + i)).as(when).isEqualTo("value " + i));
+                assertThat(reader.keySet()).as(when).hasSize(60);
             }
-            for (int i = 0; i < ENTRIES; i++) {
-                assertThat(heir.get("key " + i)).as(when).isEqualTo("new " + i);
-            }
-            fill(heir, 60);
-            RemoteHashMap<String, String> reader = fresh.open();
-            IntStream.range(0, 60).forEach(i -> assertThat(reader.get("key " + i)).as(when).isEqualTo("value " + i));
-            assertThat(reader.keySet()).as(when).hasSize(60);
         }
     }
 

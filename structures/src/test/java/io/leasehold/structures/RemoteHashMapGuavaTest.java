@@ -11,17 +11,27 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import junit.framework.TestSuite;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.DynamicNode;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.TestInstance;
 
 /// Guava's conformance suite for concurrent maps, on a memory in this JVM. Subtables are as small as can be, so that it meets
 /// splits.
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class RemoteHashMapGuavaTest {
     private static final MapOptions OPTIONS = MapOptions.defaults().withGroupsPerSubtable(2).withMaxDepth(8);
 
+    private final SimulatedMemory memory = SimulatedMemory.alone(MapRoot.bytes(8));
+
+    @AfterAll
+    void close() {
+        memory.close();
+    }
+
     @TestFactory
     List<DynamicNode> guavaSuiteForConcurrentMaps() {
-        TestSuite suite = suite("RemoteHashMap on a memory in this JVM", SimulatedMemory.alone(MapRoot.bytes(8)));
+        TestSuite suite = suite("RemoteHashMap on a memory in this JVM", memory);
         assertThat(GuavaSuites.count(suite)).as("tests that apply").isGreaterThan(500);
         return GuavaSuites.of(suite);
     }

@@ -33,23 +33,29 @@ class RemoteHashMapHistoryTest {
     @ParameterizedTest
     @MethodSource("seeds")
     void operationsAreLinearizable(long seed) throws InterruptedException {
-        new Simulation(seed, 0, 0).run();
+        try (Simulation simulation = new Simulation(seed, 0, 0)) {
+            simulation.run();
+        }
     }
 
     @ParameterizedTest
     @MethodSource("seeds")
     void operationsAreLinearizableWhenLeasesEndUnderThem(long seed) throws InterruptedException {
-        new Simulation(seed, 150, 0).run();
+        try (Simulation simulation = new Simulation(seed, 150, 0)) {
+            simulation.run();
+        }
     }
 
     @ParameterizedTest
     @MethodSource("seeds")
     void operationsAreLinearizableWhenClientsDieInTheMiddle(long seed) throws InterruptedException {
-        new Simulation(seed, 400, 700).run();
+        try (Simulation simulation = new Simulation(seed, 400, 700)) {
+            simulation.run();
+        }
     }
 
     /// One run. Keys are odd and even: the even ones are only ever inserted, to have the map split.
-    private static final class Simulation {
+    private static final class Simulation implements AutoCloseable {
         private final long seed;
         private final int expiryOdds;
         private final int deathOdds;
@@ -66,6 +72,11 @@ class RemoteHashMapHistoryTest {
             schedule = Schedule.seeded(seed);
             node = new SimulatedNode(schedule, 32 << 20, MapRoot.bytes(OPTIONS.maxDepth()));
             history = new History(schedule::nanos);
+        }
+
+        @Override
+        public void close() {
+            node.close();
         }
 
         void run() throws InterruptedException {

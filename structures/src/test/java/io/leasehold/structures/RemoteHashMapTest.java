@@ -15,6 +15,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -24,6 +25,11 @@ import org.junit.jupiter.params.provider.CsvSource;
 class RemoteHashMapTest {
     private final MapWorld world = new MapWorld();
     private final RemoteHashMap<String, String> map = world.open();
+
+    @AfterEach
+    void close() {
+        world.close();
+    }
 
     /// The table in the documentation of [RemoteHashMap].
     @Nested
@@ -92,21 +98,22 @@ class RemoteHashMapTest {
 
         @Test
         void ofBatches() {
-            MapWorld roomy = new MapWorld(MapWorld.OPTIONS.withGroupsPerSubtable(64), 16 << 20);
-            WatchedMemory batched = new WatchedMemory(roomy.client());
-            RemoteHashMap<String, String> batches = roomy.open(batched);
-            Map<String, String> entries = entries(64);
-            batches.get("other");
+            try (MapWorld roomy = new MapWorld(MapWorld.OPTIONS.withGroupsPerSubtable(64), 16 << 20)) {
+                WatchedMemory batched = new WatchedMemory(roomy.client());
+                RemoteHashMap<String, String> batches = roomy.open(batched);
+                Map<String, String> entries = entries(64);
+                batches.get("other");
 
-            batched.reset();
-            batches.putAll(entries);
-            assertThat(batched.roundTrips()).isLessThanOrEqualTo(5);
-            batched.reset();
-            assertThat(batches.getAll(entries.keySet())).isEqualTo(entries);
-            assertThat(batched.roundTrips()).isEqualTo(1);
-            batched.reset();
-            assertThat(batches.removeAll(entries.keySet())).isEqualTo(64);
-            assertThat(batched.roundTrips()).isEqualTo(2);
+                batched.reset();
+                batches.putAll(entries);
+                assertThat(batched.roundTrips()).isLessThanOrEqualTo(5);
+                batched.reset();
+                assertThat(batches.getAll(entries.keySet())).isEqualTo(entries);
+                assertThat(batched.roundTrips()).isEqualTo(1);
+                batched.reset();
+                assertThat(batches.removeAll(entries.keySet())).isEqualTo(64);
+                assertThat(batched.roundTrips()).isEqualTo(2);
+            }
         }
 
         @Test
@@ -151,41 +158,45 @@ class RemoteHashMapTest {
 
     @Test
     void isFilledWellBeforeItIsSplit() {
-        MapWorld standard = new MapWorld(MapOptions.defaults().withMaxDepth(1), 8 << 20);
-        RemoteHashMap<String, String> one = standard.open();
-        int entries = 0;
-        while (standard.subtables().size() == 1) {
-            one.put("key " + entries++, "value");
+        try (MapWorld standard = new MapWorld(MapOptions.defaults().withMaxDepth(1), 8 << 20)) {
+            RemoteHashMap<String, String> one = standard.open();
+            int entries = 0;
+            while (standard.subtables().size() == 1) {
+                one.put("key " + entries++, "value");
+            }
+            assertThat(entries / 1344.0).as("load when the first subtable is split").isGreaterThan(0.85);
         }
-        assertThat(entries / 1344.0).as("load when the first subtable is split").isGreaterThan(0.85);
     }
 
     @Test
     void saysThatItIsFullWhenItsDirectoryCannotGrow() {
-        RemoteHashMap<String, String> small = new MapWorld(MapWorld.OPTIONS.withMaxDepth(0), 1 << 20).open();
-        assertThatThrownBy(() -> small.putAll(entries(60))).isInstanceOf(CapacityException.class)
-                .hasMessageContaining("maxDepth");
-        small.clear();
-        small.putAll(entries(10));
-        assertThat(small).isEqualTo(entries(10));
+        try (MapWorld shallow = new MapWorld(MapWorld.OPTIONS.withMaxDepth(0), 1 << 20)) {
+            RemoteHashMap<String, String> small = shallow.open();
+            assertThatThrownBy(() -> small.putAll(entries(60))).isInstanceOf(CapacityException.class)
+                    .hasMessageContaining("maxDepth");
+            small.clear();
+            small.putAll(entries(10));
+            assertThat(small).isEqualTo(entries(10));
+        }
     }
 
     @Test
     void returnsEachEntryThatIsPresentThroughoutOnceWhileSubtablesAreSplit() {
         for (int from = 0; from < 40; from++) {
-            MapWorld fresh = new MapWorld(MapWorld.OPTIONS, 1 << 20);
-            RemoteHashMap<String, String> walked = fresh.open();
-            Map<String, String> entries = entries(40);
-            walked.putAll(entries);
-            Map<String, String> met = new HashMap<>();
-            int position = 0;
-            for (Map.Entry<String, String> entry : walked.entrySet()) {
-                if (position++ == from) {
-                    fresh.open().putAll(IntStream.range(0, 400).boxed().collect(Collectors.toMap(i -> "more " + i, i -> "")));
+            try (MapWorld fresh = new MapWorld(MapWorld.OPTIONS, 1 << 20)) {
+                RemoteHashMap<String, String> walked = fresh.open();
+                Map<String, String> entries = entries(40);
+                walked.putAll(entries);
+                Map<String, String> met = new HashMap<>();
+                int position = 0;
+                for (Map.Entry<String, String> entry : walked.entrySet()) {
+                    if (position++ == from) {
+                        fresh.open().putAll(IntStream.range(0, 400).boxed().collect(Collectors.toMap(i -> "more " + i, i -> "")));
+                    }
+                    assertThat(met.put(entry.getKey(), entry.getValue())).as("met twice: " + entry).isNull();
                 }
-                assertThat(met.put(entry.getKey(), entry.getValue())).as("met twice: " + entry).isNull();
+                assertThat(met).as("split after " + from + " entries").containsAllEntriesOf(entries);
             }
-            assertThat(met).as("split after " + from + " entries").containsAllEntriesOf(entries);
         }
     }
 
@@ -311,15 +322,16 @@ class RemoteHashMapTest {
 
     @Test
     void comparesByEncoding() {
-        RemoteHashMap<byte[], byte[]> bytes = RemoteHashMap.on(SimulatedMemory.alone(MapRoot.bytes(8)), "bytes", Codec.BYTES,
-                Codec.BYTES, MapWorld.OPTIONS);
-        bytes.put(new byte[] {1}, new byte[] {2});
-        assertThat(bytes.get(new byte[] {1})).containsExactly(2);
-        assertThat(bytes.containsValue(new byte[] {2})).isTrue();
-        assertThat(bytes.entrySet().contains(Map.entry(new byte[] {1}, new byte[] {2}))).isTrue();
-        assertThat(bytes.replace(new byte[] {1}, new byte[] {2}, new byte[] {3})).isTrue();
-        assertThat(bytes.remove(new byte[] {1}, new byte[] {2})).isFalse();
-        assertThat(bytes.remove(new byte[] {1}, new byte[] {3})).isTrue();
+        SimulatedMemory alone = SimulatedMemory.alone(MapRoot.bytes(8));
+        try (RemoteHashMap<byte[], byte[]> bytes = RemoteHashMap.on(alone, "bytes", Codec.BYTES, Codec.BYTES, MapWorld.OPTIONS)) {
+            bytes.put(new byte[] {1}, new byte[] {2});
+            assertThat(bytes.get(new byte[] {1})).containsExactly(2);
+            assertThat(bytes.containsValue(new byte[] {2})).isTrue();
+            assertThat(bytes.entrySet().contains(Map.entry(new byte[] {1}, new byte[] {2}))).isTrue();
+            assertThat(bytes.replace(new byte[] {1}, new byte[] {2}, new byte[] {3})).isTrue();
+            assertThat(bytes.remove(new byte[] {1}, new byte[] {2})).isFalse();
+            assertThat(bytes.remove(new byte[] {1}, new byte[] {3})).isTrue();
+        }
     }
 
     @Test

@@ -11,23 +11,35 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
 import junit.framework.TestSuite;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.DynamicContainer;
 import org.junit.jupiter.api.DynamicNode;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.TestInstance;
 
 /// Guava's conformance suite for queues, on a memory in this JVM, and with segments so small that it meets their ends.
 ///
 /// Features that do not apply: null elements and restricted elements (the codec decides), failing fast (iterators are weakly
 /// consistent), serialization, descending views. No test method is suppressed.
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
 final class RemoteQueueGuavaTest {
     private static final QueueOptions SMALL = QueueOptions.unbounded().withSlotsPerSegment(2);
+
+    private final List<SimulatedMemory> memories = new ArrayList<>();
+
+    @AfterAll
+    void close() {
+        memories.forEach(SimulatedMemory::close);
+    }
 
     @TestFactory
     List<DynamicNode> guavaSuiteForQueues() {
         List<DynamicNode> all = new ArrayList<>();
         for (QueueOptions options : List.of(SMALL, SMALL.withCapacity(16), SMALL.acknowledged(Duration.ofSeconds(60)))) {
             String name = options.delivery() + " capacity " + options.capacity();
-            TestSuite suite = suite(name, SimulatedMemory.alone(QueueShape.ROOT_BYTES), options);
+            SimulatedMemory memory = SimulatedMemory.alone(QueueShape.ROOT_BYTES);
+            memories.add(memory);
+            TestSuite suite = suite(name, memory, options);
             assertThat(GuavaSuites.count(suite)).as("tests that apply").isGreaterThan(200);
             all.add(DynamicContainer.dynamicContainer(name, GuavaSuites.of(suite)));
         }

@@ -19,6 +19,8 @@ final class SimulatedMemory implements Memory {
     private final SimulatedNode node;
     private final Random random;
     private final boolean tear;
+    /// Whether the node is closed with this client, which is its only one.
+    private boolean isAlone;
     private volatile Schedule.Hook hook = (client, verb, address) -> {
     };
 
@@ -28,9 +30,11 @@ final class SimulatedMemory implements Memory {
         this.tear = tear;
     }
 
-    /// A node of 64 MiB without a schedule, and one client: for tests of plain behaviour.
+    /// A node of 64 MiB without a schedule, and one client, with which it is closed: for tests of plain behaviour.
     static SimulatedMemory alone(long rootBytes) {
-        return new SimulatedMemory(new SimulatedNode(Schedule.free(), 64 << 20, rootBytes), 1, false);
+        SimulatedMemory memory = new SimulatedMemory(new SimulatedNode(Schedule.free(), 64 << 20, rootBytes), 1, false);
+        memory.isAlone = true;
+        return memory;
     }
 
     SimulatedNode node() {
@@ -203,6 +207,9 @@ final class SimulatedMemory implements Memory {
     @Override
     public void close() {
         node.expire(this);
+        if (isAlone) {
+            node.close();
+        }
     }
 
     private final class Held implements Exclusive {

@@ -246,6 +246,7 @@ final class SimulatedNode implements AutoCloseable {
         exclusives.remove(held);
     }
 
+    /// Frees the memory; whoever touches it from then on fails.
     @Override
     public void close() {
         arena.close();
