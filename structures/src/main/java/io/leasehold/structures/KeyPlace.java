@@ -58,12 +58,11 @@ final class KeyPlace {
         entry = directory.take(access, hash, lookup);
     }
 
-    /// Goes to the child that has the key, according to the header of a bucket that has moved.
+    /// Goes to the subtable that has the key, according to the header of a bucket that has moved.
     void follow(long header) {
-        int depth = HeaderWord.depth(header);
-        long child = HeaderWord.children(header) + (hash >>> depth & 1) * subtableBytes;
-        // As good as the entry that led here: a child is not retired before the entries that lead to its parent are changed.
-        entry = new Directory.Entry(child, depth + 1, entry().since());
+        // As good as the entry that led here: a subtable is not retired before the entries that lead to those whose place it took
+        // are changed.
+        entry = new Directory.Entry(HeaderWord.next(header, hash, subtableBytes), HeaderWord.nextDepth(header), entry().since());
         isBehind = true;
     }
 

@@ -21,12 +21,12 @@ final class MapDriver<K, V> {
     private static final int PATIENT_PAUSES = 12;
 
     private final MapContext<K, V> context;
-    private final Splitter splitter;
+    private final Resizer resizer;
     private final ArrayBlockingQueue<MapOperation<K, V>> idle = new ArrayBlockingQueue<>(POOLED_OPERATIONS);
 
     MapDriver(MapContext<K, V> context) {
         this.context = context;
-        splitter = new Splitter(context);
+        resizer = new Resizer(context);
     }
 
     /// Carries out one operation.
@@ -104,6 +104,17 @@ final class MapDriver<K, V> {
             }
             if (failure != null) {
                 throw failure;
+            }
+            mergeNowAndThen();
+        }
+
+        /// Looks after some removals whether they have left too little to be worth two subtables.
+        private void mergeNowAndThen() {
+            for (int i = 0; i < operations.size(); i++) {
+                if (operations.get(i).hasEmptied() && resizer.looksAround()) {
+                    resizer.mergeAround(operations.get(i).hash(), context.deadline("merge"));
+                    return;
+                }
             }
         }
 
@@ -212,11 +223,11 @@ final class MapDriver<K, V> {
                 }
             }
             if (full != null) {
-                if (!splitter.split(full.hash(), full.subtable(), deadline())) {
+                if (!resizer.split(full.hash(), full.subtable(), deadline())) {
                     pause();
                 }
             } else if (waiting != null && pauses >= PATIENT_PAUSES) {
-                splitter.finish(waiting.hash(), waiting.subtable(), deadline());
+                resizer.finish(waiting.hash(), waiting.subtable(), deadline());
                 pauses = 0;
             } else if (waiting != null || isRival) {
                 pause();

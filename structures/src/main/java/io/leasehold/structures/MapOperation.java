@@ -77,6 +77,7 @@ final class MapOperation<K, V> {
     private @Nullable OutcomeUnknownException doubt;
     private int patientRounds;
     private int damages;
+    private boolean hasEmptied;
 
     MapOperation(MapContext<K, V> context) {
         this.context = context;
@@ -106,6 +107,7 @@ final class MapOperation<K, V> {
         doubt = null;
         patientRounds = 0;
         damages = 0;
+        hasEmptied = false;
         long since = place.begin(hash);
         lookAgain();
         location = context.locations().get(hash);
@@ -142,6 +144,11 @@ final class MapOperation<K, V> {
 
     long hash() {
         return hash;
+    }
+
+    /// Whether it has removed an entry.
+    boolean hasEmptied() {
+        return hasEmptied;
     }
 
     /// The subtable that the last step was about.
@@ -489,6 +496,7 @@ final class MapOperation<K, V> {
         }
         if (SlotWord.isEmpty(swap.desired())) {
             context.locations().remove(hash);
+            hasEmptied = true;
         } else {
             context.locations().put(hash, address, swap.desired(), block.lengthBytes(), access.since());
             block.leave();

@@ -30,8 +30,8 @@ import java.time.Duration;
 /// @param shape of the subtables
 /// @param maxDepth of the directory
 record MapRoot(long address, int seed, SubtableShape shape, int maxDepth) {
-    /// "LHMAP", and the format in the lowest byte.
-    static final long MAGIC = 0x4C48_4D41_5000_0001L;
+    /// "LHMAP", and the format in the lowest byte. Another format is refused. Format 2: subtables may be merged, entries expire.
+    static final long MAGIC = 0x4C48_4D41_5000_0002L;
     static final int KEY_CODEC_OFFSET = 64;
     static final int VALUE_CODEC_OFFSET = 128;
     static final int COUNTERS_OFFSET = 256;

@@ -6,6 +6,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,15 +14,17 @@ import org.jspecify.annotations.Nullable;
 
 /// A walk through all entries of a map, some at a time. For one thread at a time.
 ///
-/// It goes through the subtables in the order of their reversed suffixes: then a split, whenever it happens, divides what lies
-/// ahead into parts that lie one after the other, and never puts anything behind. Within a subtable it goes by position, which an
-/// entry keeps for life, through splits too. So an entry that is present throughout is met once. A key that is removed and
-/// inserted again in another slot could be met twice; the keys met in the current subtable are remembered for that.
+/// It goes through the keys by the reversed suffixes of their hashes, and then by their fingerprints. Both a key has for life,
+/// wherever splits and merges put it. A split, whenever it happens, divides what lies ahead into parts that lie one after the
+/// other, and never puts anything behind. Of a merged subtable only those entries count that belong to the part ahead. So an entry
+/// that is present throughout is met once. What has one fingerprint is always read from one image of its subtable, in which a key
+/// that is removed and inserted again meanwhile could appear twice: the keys met are remembered for so long.
 ///
 /// Costs one READ of each subtable, and a round trip for up to [#GROUP] entries. No lease is held between two groups.
 final class MapScan<K, V> {
     /// Entries whose blocks are read with one doorbell.
     static final int GROUP = 64;
+    private static final int FINGERPRINTS = 256;
     private static final int GROUP_BYTES_MAX = 1 << 20;
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -29,17 +32,20 @@ final class MapScan<K, V> {
     record Found<K, V>(K key, V value) {
     }
 
-    /// Keys that are still to be met: those whose hashes end in the `depth` bits `suffix`, from position `from` of their subtable
-    /// on.
+    /// Keys that are still to be met: those whose hashes end in the `depth` bits `suffix`, from fingerprint `from` on.
     private record Part(long suffix, int depth, int from) {
     }
 
     private final MapContext<K, V> context;
     private final ArrayDeque<Part> ahead = new ArrayDeque<>();
-    /// Keys met in the subtable, by hash, and those of the group that is being read.
+    /// The keys of the group that is being read, by hash.
     private final Map<Long, K> met = new HashMap<>();
-    private final Map<Long, K> metNow = new HashMap<>();
     private final long[] words;
+    /// The positions of the entries in the order of their fingerprints, and where each fingerprint begins in it.
+    private final int[] order;
+    private final int[] starts = new int[FINGERPRINTS + 1];
+    /// How many entries to read before looking whether there are enough.
+    private int patience = GROUP;
     /// As in [MapOperation].
     private final boolean confirms;
     /// Since when [#words] are what the subtable of the first part holds; `null` if they have to be read.
@@ -49,6 +55,7 @@ final class MapScan<K, V> {
     MapScan(MapContext<K, V> context) {
         this.context = context;
         words = new long[context.shape().words()];
+        order = new int[words.length];
         confirms = context.options().protection() == Protection.BLOCK;
         ahead.push(new Part(0, 0, 0));
     }
@@ -66,6 +73,7 @@ final class MapScan<K, V> {
             } catch (StaleAccess e) {
                 since = null;
                 group.clear();
+                patience = 1;
                 deadline.retry("iteration", e);
             }
         }
@@ -80,27 +88,31 @@ final class MapScan<K, V> {
             int position = access.read(HeapKind.INDEX, place.subtable(), context.shape().bytes());
             access.execute();
             MemorySegment.copy(access.data(position), LONG, 0, words, 0, words.length);
-            long moved = 0;
-            for (int i = 0; i < words.length && moved == 0; i += SubtableShape.BUCKET_WORDS) {
-                if (HeaderWord.isMoved(words[i])) {
-                    moved = words[i];
-                } else if (!HeaderWord.isLive(words[i]) || !HeaderWord.admits(words[i], part().suffix())) {
-                    deadline.retry("iteration: subtable 0x" + Long.toHexString(place.subtable()), null);
-                    place = context.directory().read(access, part().suffix());
-                    break;
-                } else if (i + SubtableShape.BUCKET_WORDS == words.length) {
-                    subtable = place.subtable();
-                    narrow(HeaderWord.depth(words[i]));
-                    since = access.since() < 0 ? null : access.since();
-                    return;
-                }
-            }
+            long moved = SubtableShape.movedHeader(words);
             if (moved != 0) {
-                int depth = HeaderWord.depth(moved);
-                long child = HeaderWord.children(moved) + (part().suffix() >>> depth & 1) * context.shape().bytes();
-                place = new Directory.Entry(child, depth + 1, place.since());
+                long next = HeaderWord.next(moved, part().suffix(), context.shape().bytes());
+                place = new Directory.Entry(next, HeaderWord.nextDepth(moved), place.since());
+            } else if (isOfPart()) {
+                subtable = place.subtable();
+                narrow(HeaderWord.depth(words[0]));
+                sort();
+                since = access.since() < 0 ? null : access.since();
+                return;
+            } else {
+                deadline.retry("iteration: subtable 0x" + Long.toHexString(place.subtable()), null);
+                place = context.directory().read(access, part().suffix());
             }
         }
+    }
+
+    /// Whether what was read is a subtable with the keys of the first part.
+    private boolean isOfPart() {
+        for (int i = 0; i < words.length; i += SubtableShape.BUCKET_WORDS) {
+            if (!HeaderWord.isLive(words[i]) || !HeaderWord.admits(words[i], part().suffix())) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private Part part() {
@@ -118,87 +130,109 @@ final class MapScan<K, V> {
 
     /// Reads the blocks of the next entries of the first part, and moves its beginning behind them.
     private void readGroup(Access access, List<Found<K, V>> group) {
-        int[] slots = new int[GROUP];
-        int count = 0;
+        int end = part().from();
+        int first = starts[end];
         int bytes = 0;
-        int position = part().from();
-        for (; position < words.length && count < GROUP && bytes < GROUP_BYTES_MAX; position++) {
-            if (!SubtableShape.isHeader(position) && SlotWord.isCommitted(words[position])) {
-                slots[count++] = position;
-                bytes += SlotWord.units(words[position]) * Memory.GRANULE;
+        // Whole fingerprints: one at least, however many entries have it.
+        do {
+            for (int i = starts[end]; i < starts[end + 1]; i++) {
+                bytes += SlotWord.units(words[order[i]]) * Memory.GRANULE;
+            }
+            end++;
+        } while (end < FINGERPRINTS && starts[end] - first < patience && bytes < GROUP_BYTES_MAX);
+        met.clear();
+        for (int from = first; from < starts[end]; from += GROUP) {
+            readBlocks(access, from, Math.min(starts[end], from + GROUP), group);
+        }
+        patience = GROUP;
+        advance(end);
+    }
+
+    /// Sorts the positions of the entries by fingerprint.
+    private void sort() {
+        Arrays.fill(starts, 0);
+        for (int i = 0; i < words.length; i++) {
+            if (isEntry(i)) {
+                starts[SlotWord.fingerprint(words[i]) + 1]++;
             }
         }
-        int[] lengths = new int[count];
-        metNow.clear();
+        for (int i = 0; i < FINGERPRINTS; i++) {
+            starts[i + 1] += starts[i];
+        }
+        int[] next = starts.clone();
+        for (int i = 0; i < words.length; i++) {
+            if (isEntry(i)) {
+                order[next[SlotWord.fingerprint(words[i])]++] = i;
+            }
+        }
+    }
+
+    private boolean isEntry(int position) {
+        return !SubtableShape.isHeader(position) && SlotWord.isCommitted(words[position]);
+    }
+
+    /// Reads the blocks of entries `[first, end)` of the order with one doorbell.
+    private void readBlocks(Access access, int first, int end, List<Found<K, V>> group) {
+        int[] lengths = new int[end - first];
         access.next();
-        for (int i = 0; i < count; i++) {
-            long word = words[slots[i]];
-            lengths[i] = SlotWord.units(word) == SlotWord.LARGE
+        for (int i = first; i < end; i++) {
+            long word = words[order[i]];
+            lengths[i - first] = SlotWord.units(word) == SlotWord.LARGE
                     ? KeyValueBlock.HEADER_BYTES
                     : SlotWord.units(word) * Memory.GRANULE;
-            access.read(HeapKind.DATA, SlotWord.address(word), lengths[i]);
+            access.read(HeapKind.DATA, SlotWord.address(word), lengths[i - first]);
         }
         if (confirms) {
             access.read(HeapKind.INDEX, subtable, context.shape().bytes());
         }
         access.execute();
-        if (confirms) {
-            int confirmed = confirmed(access.data(count), slots, count);
-            if (confirmed < count) {
-                position = slots[confirmed];
-                count = confirmed;
-            }
+        if (confirms && !isConfirmed(access.data(end - first), first, end)) {
+            throw new StaleAccess("blocks were replaced while they were read", null);
         }
-        meetAll(access, slots, lengths, count, group);
-        advance(position);
+        meetAll(access, lengths, first, group);
     }
 
-    /// How many of the slots still hold the words that led to the blocks; if not all do, the subtable has to be read again.
-    private int confirmed(MemorySegment now, int[] slots, int count) {
+    /// Whether the slots still hold the words that led to the blocks.
+    private boolean isConfirmed(MemorySegment now, int first, int end) {
         for (int i = 0; i < words.length; i += SubtableShape.BUCKET_WORDS) {
             if (now.getAtIndex(LONG, i) != words[i]) {
-                throw new StaleAccess("the subtable was split", null);
+                return false;
             }
         }
-        for (int i = 0; i < count; i++) {
-            if (SlotWord.thaw(now.getAtIndex(LONG, slots[i])) != SlotWord.thaw(words[slots[i]])) {
-                since = null;
-                return i;
+        for (int i = first; i < end; i++) {
+            if (SlotWord.thaw(now.getAtIndex(LONG, order[i])) != SlotWord.thaw(words[order[i]])) {
+                return false;
             }
         }
-        return count;
+        return true;
     }
 
-    private void meetAll(Access access, int[] slots, int[] lengths, int count, List<Found<K, V>> group) {
-        for (int i = 0; i < count; i++) {
+    private void meetAll(Access access, int[] lengths, int first, List<Found<K, V>> group) {
+        for (int i = 0; i < lengths.length; i++) {
             MemorySegment block = access.data(i);
-            if (SlotWord.units(words[slots[i]]) == SlotWord.LARGE) {
+            if (SlotWord.units(words[order[first + i]]) == SlotWord.LARGE) {
                 lengths[i] = KeyValueBlock.bytes(KeyValueBlock.keyBytes(block), KeyValueBlock.valueBytes(block));
             } else {
                 meet(block, group);
             }
         }
-        for (int i = 0; i < count; i++) {
-            if (SlotWord.units(words[slots[i]]) == SlotWord.LARGE) {
+        for (int i = 0; i < lengths.length; i++) {
+            long word = words[order[first + i]];
+            if (SlotWord.units(word) == SlotWord.LARGE) {
                 access.next();
-                access.read(HeapKind.DATA, SlotWord.address(words[slots[i]]), lengths[i]);
+                access.read(HeapKind.DATA, SlotWord.address(word), lengths[i]);
                 access.execute();
                 meet(access.data(0), group);
             }
         }
     }
 
-    private void advance(int position) {
-        met.putAll(metNow);
+    private void advance(int fingerprint) {
         Part part = ahead.pop();
-        if (position < words.length) {
-            ahead.push(new Part(part.suffix(), part.depth(), position));
-            return;
-        }
-        since = null;
-        // Parts of one subtable that was split on the way begin where the walk through it had come to.
-        if (ahead.isEmpty() || ahead.element().from() == 0) {
-            met.clear();
+        if (fingerprint < FINGERPRINTS) {
+            ahead.push(new Part(part.suffix(), part.depth(), fingerprint));
+        } else {
+            since = null;
         }
     }
 
@@ -208,10 +242,13 @@ final class MapScan<K, V> {
         }
         context.codecs().check(block);
         MemorySegment key = KeyValueBlock.key(block);
-        K decoded = context.codecs().keys().decode(key);
         Long hash = KeyValueBlock.hash(block);
-        K before = met.get(hash);
-        K other = before != null ? before : metNow.putIfAbsent(hash, decoded);
+        if (HashBits.suffix(hash, part().depth()) != part().suffix()) {
+            // Of the merged sibling.
+            return;
+        }
+        K decoded = context.codecs().keys().decode(key);
+        K other = met.putIfAbsent(hash, decoded);
         if (other == null || !context.codecs().isEncoding(key, other)) {
             group.add(new Found<>(decoded, context.codecs().values().decode(KeyValueBlock.value(block))));
         }

@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// It is a [ConcurrentMap] with the guarantees of [java.util.concurrent.ConcurrentHashMap]: operations on one key are
 /// linearizable, across processes; iterators are weakly consistent, and return each entry that is present throughout exactly
-/// once; neither keys nor values can be `null`. It grows by itself. Nobody waits for a client that has died: what it had begun,
+/// once; neither keys nor values can be `null`. It grows and shrinks by itself. Nobody waits for a client that has died: what it had begun,
 /// others undo or finish.
 ///
 /// - Two keys are equal iff their encodings by the codec are. So are two values where the map compares them: in [#remove(Object,

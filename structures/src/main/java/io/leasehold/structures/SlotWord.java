@@ -10,7 +10,7 @@ package io.leasehold.structures;
 /// ```
 /// `units` is the length of the block in 64 bytes; [#LARGE] stands for more than 254, then the block's header tells the length.
 /// `block` is the block number; 0 is an empty slot. **T** (tentative): an insertion that is not decided; readers ignore it. **F**
-/// (frozen): the subtable is being split, and nobody changes this slot again.
+/// (frozen): the subtable is being split or merged, and nobody changes this slot again.
 ///
 /// `version` counts what the slot has held, so that a compare-and-swap that comes late does not succeed because a block number is
 /// back. Departure from RACE hashing (ATC'21), where an empty slot is all zero: an empty slot here keeps its version, otherwise

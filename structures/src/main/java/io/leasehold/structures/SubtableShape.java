@@ -10,7 +10,7 @@ package io.leasehold.structures;
 /// ```
 /// A key may live in two combined buckets of different groups, each one READ of 128 bytes (RACE hashing, ATC'21). Both choices
 /// depend on the hash alone, not on the depth: an entry keeps its position when its subtable is split. That is a departure from
-/// RACE, and why a split here cannot fail to place an entry, and why an iterator can go on at the position it had reached.
+/// RACE, and why a split here cannot fail to place an entry.
 ///
 /// @param groups the number of groups, at least 2
 record SubtableShape(int groups) {
@@ -64,6 +64,32 @@ record SubtableShape(int groups) {
     /// bucket.
     static int mainBucket(int combined) {
         return combined % 2 * BUCKET_WORDS;
+    }
+
+    /// The header of a bucket, among the words of a subtable, that says that its keys have moved; 0 if none does.
+    static long movedHeader(long[] words) {
+        for (int i = 0; i < words.length; i += BUCKET_WORDS) {
+            if (HeaderWord.isMoved(words[i])) {
+                return words[i];
+            }
+        }
+        return 0;
+    }
+
+    /// How many of the words of a subtable are entries.
+    static int entries(long[] words) {
+        int count = 0;
+        for (int i = 0; i < words.length; i++) {
+            if (!isHeader(i) && SlotWord.isCommitted(words[i])) {
+                count++;
+            }
+        }
+        return count;
+    }
+
+    /// The slots of a subtable.
+    int slots() {
+        return words() / BUCKET_WORDS * (BUCKET_WORDS - 1);
     }
 
     private int pick(int choice) {

@@ -67,7 +67,15 @@ class MapLayoutsProperties {
         assertThat(HeaderWord.isMoved(moved)).isTrue();
         assertThat(HeaderWord.isLive(moved)).isFalse();
         assertThat(HeaderWord.depth(moved)).isEqualTo(depth);
-        assertThat(HeaderWord.children(moved)).isEqualTo(block * Memory.GRANULE);
+        assertThat(HeaderWord.next(moved, 0, 192)).isEqualTo(block * Memory.GRANULE);
+        long joined = HeaderWord.joined(depth, block * Memory.GRANULE);
+        assertThat(HeaderWord.isMoved(joined)).isTrue();
+        assertThat(HeaderWord.isJoined(joined)).isTrue();
+        assertThat(HeaderWord.isJoined(moved)).isFalse();
+        assertThat(HeaderWord.next(joined, hash, 192)).isEqualTo(block * Memory.GRANULE);
+        assertThat(HeaderWord.next(moved, hash, 192)).isEqualTo(block * Memory.GRANULE + (hash >>> depth & 1) * 192);
+        assertThat(HeaderWord.nextDepth(joined)).isEqualTo(depth).isEqualTo((int) (joined >>> 48 & 0xFF));
+        assertThat(HeaderWord.nextDepth(moved)).isEqualTo(depth + 1);
         assertThat(live >>> 42 & 0x3F).isZero();
     }
 
@@ -75,7 +83,7 @@ class MapLayoutsProperties {
     void memoryThatIsNoBucketIsNoHeader(@ForAll @IntRange(max = 255) int kind) {
         long word = (long) kind << 56;
         assertThat(HeaderWord.isLive(word)).isEqualTo(kind == 'L');
-        assertThat(HeaderWord.isMoved(word)).isEqualTo(kind == 'M');
+        assertThat(HeaderWord.isMoved(word)).isEqualTo(kind == 'M' || kind == 'J');
     }
 
     @Property

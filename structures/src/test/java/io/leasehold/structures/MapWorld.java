@@ -95,6 +95,31 @@ final class MapWorld implements AutoCloseable {
         });
     }
 
+    /// What `memory` resizes subtables with, without an operation that needs it.
+    Resizing resizing(SimulatedMemory memory) {
+        MapContext<String, String> context = MapContext.open("resizing", memory, options, Codec.UTF_8, Codec.UTF_8);
+        return new Resizing(new Resizer(context), context);
+    }
+
+    /// Splits and merges on demand.
+    record Resizing(Resizer resizer, MapContext<String, String> context) {
+        void split(long hash, long subtable) {
+            resizer.split(hash, subtable, context.deadline("split"));
+        }
+
+        void finish(long hash, long subtable) {
+            resizer.finish(hash, subtable, context.deadline("split"));
+        }
+
+        void mergeAround(long hash) {
+            resizer.mergeAround(hash, context.deadline("merge"));
+        }
+
+        long hash(String key) {
+            return context.hashFunction().hashString(key, java.nio.charset.StandardCharsets.UTF_8).asLong();
+        }
+    }
+
     MapRoot root() {
         return MapRoot.open(client(), options, Codec.UTF_8.name(), Codec.UTF_8.name());
     }

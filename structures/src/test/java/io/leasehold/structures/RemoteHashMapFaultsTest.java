@@ -238,7 +238,7 @@ class RemoteHashMapFaultsTest {
             }
         });
         try {
-            new Splitter(context).split(0, world.subtables().getFirst(), context.deadline("split"));
+            new Resizer(context).split(0, world.subtables().getFirst(), context.deadline("split"));
             return false;
         } catch (Schedule.Killed e) {
             return true;
@@ -384,7 +384,7 @@ class RemoteHashMapFaultsTest {
 
     private void splitTheOnlySubtable(SimulatedMemory memory) {
         MapContext<String, String> context = MapContext.open("splitter", memory, MapWorld.OPTIONS, Codec.UTF_8, Codec.UTF_8);
-        new Splitter(context).split(0, world.subtables().getFirst(), context.deadline("split"));
+        new Resizer(context).split(0, world.subtables().getFirst(), context.deadline("split"));
         assertThat(world.subtables()).hasSize(2);
     }
 }

@@ -10,12 +10,14 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.stream.Collectors;
 import java.util.stream.LongStream;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /// Random operations of several clients on few keys, one step at a time in a random order, while the map grows from one subtable
-/// to many: what they answer is linearizable for each key.
+/// to many, or grows and shrinks again and again: what they answer is linearizable for each key.
 ///
 /// `-Dleasehold.histories=n` runs n seeds of each kind, `-Dleasehold.seed=s` that seed alone.
 class RemoteHashMapHistoryTest {
@@ -24,16 +26,25 @@ class RemoteHashMapHistoryTest {
     private static final int CLIENTS = 4;
     private static final int OPERATIONS = 60;
     private static final int KEYS = 5;
+    private static final int SWING = 20;
+
+    /// How many merges each history that shrinks went through.
+    private static final List<Integer> MERGED = new ArrayList<>();
 
     static LongStream seeds() {
         Long seed = Long.getLong("leasehold.seed");
         return seed != null ? LongStream.of(seed) : LongStream.range(0, HISTORIES);
     }
 
+    /// These histories are longer.
+    static LongStream fewSeeds() {
+        return seeds().limit(Math.max(1, HISTORIES / 4));
+    }
+
     @ParameterizedTest
     @MethodSource("seeds")
     void operationsAreLinearizable(long seed) throws InterruptedException {
-        try (Simulation simulation = new Simulation(seed, 0, 0)) {
+        try (Simulation simulation = new Simulation(seed, 0, 0, false)) {
             simulation.run();
         }
     }
@@ -41,7 +52,7 @@ class RemoteHashMapHistoryTest {
     @ParameterizedTest
     @MethodSource("seeds")
     void operationsAreLinearizableWhenLeasesEndUnderThem(long seed) throws InterruptedException {
-        try (Simulation simulation = new Simulation(seed, 150, 0)) {
+        try (Simulation simulation = new Simulation(seed, 150, 0, false)) {
             simulation.run();
         }
     }
@@ -49,26 +60,61 @@ class RemoteHashMapHistoryTest {
     @ParameterizedTest
     @MethodSource("seeds")
     void operationsAreLinearizableWhenClientsDieInTheMiddle(long seed) throws InterruptedException {
-        try (Simulation simulation = new Simulation(seed, 400, 700)) {
+        try (Simulation simulation = new Simulation(seed, 400, 700, false)) {
             simulation.run();
         }
     }
 
-    /// One run. Keys are odd and even: the even ones are only ever inserted, to have the map split.
+    @ParameterizedTest
+    @MethodSource("fewSeeds")
+    void operationsAreLinearizableThroughSplitsAndMerges(long seed) throws InterruptedException {
+        try (Simulation simulation = new Simulation(seed, 0, 0, true)) {
+            simulation.run();
+            MERGED.add(simulation.merges());
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("fewSeeds")
+    void operationsAreLinearizableThroughSplitsAndMergesWhenLeasesEndUnderThem(long seed) throws InterruptedException {
+        try (Simulation simulation = new Simulation(seed, 250, 0, true)) {
+            simulation.run();
+            MERGED.add(simulation.merges());
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("fewSeeds")
+    void operationsAreLinearizableThroughSplitsAndMergesWhenClientsDieInTheMiddle(long seed) throws InterruptedException {
+        try (Simulation simulation = new Simulation(seed, 2000, 12_000, true)) {
+            simulation.run();
+            MERGED.add(simulation.merges());
+        }
+    }
+
+    @AfterAll
+    static void historiesWentThroughMerges() {
+        assertThat(MERGED.stream().mapToInt(Integer::intValue).average().orElse(100)).as("merges in a history").isGreaterThan(6);
+    }
+
+    /// One run. Keys are odd and even: the even ones are inserted to have the map split and, if it shrinks, removed to have it
+    /// merged.
     private static final class Simulation implements AutoCloseable {
         private final long seed;
         private final int expiryOdds;
         private final int deathOdds;
+        private final boolean shrinks;
         private final Schedule schedule;
         private final SimulatedNode node;
         private final History history;
         private final List<Long> inserted = new ArrayList<>();
         private int dead;
 
-        Simulation(long seed, int expiryOdds, int deathOdds) {
+        Simulation(long seed, int expiryOdds, int deathOdds, boolean shrinks) {
             this.seed = seed;
             this.expiryOdds = expiryOdds;
             this.deathOdds = deathOdds;
+            this.shrinks = shrinks;
             schedule = Schedule.seeded(seed);
             node = new SimulatedNode(schedule, 32 << 20, MapRoot.bytes(OPTIONS.maxDepth()));
             history = new History(schedule::nanos);
@@ -113,7 +159,11 @@ class RemoteHashMapHistoryTest {
                 RemoteHashMap<Long, Long> map = RemoteHashMap.on(memory, "history", Codec.LONG, Codec.LONG, OPTIONS);
                 for (int i = 0; i < OPERATIONS; i++) {
                     long value = number * 1000L + i;
-                    if (random.nextInt(3) == 0) {
+                    if (shrinks && i % SWING == SWING - 1) {
+                        removeFillers(map, number);
+                    } else if (shrinks && i % 2 == 0) {
+                        map.putAll(LongStream.range(0, 6).boxed().collect(Collectors.toMap(j -> filler(6 * value + j), j -> j)));
+                    } else if (!shrinks && random.nextInt(3) == 0) {
                         insertFiller(map, 10_000 + 2 * value);
                     } else {
                         operations.next(map, 1 + 2L * random.nextInt(KEYS), value);
@@ -123,6 +173,25 @@ class RemoteHashMapHistoryTest {
                 node.expire(memory);
                 throw e;
             }
+        }
+
+        private static long filler(long number) {
+            return 1_000_000 + 2 * number;
+        }
+
+        /// Removes what this client has put in, one by one: other clients are on the way meanwhile.
+        private void removeFillers(RemoteHashMap<Long, Long> map, int client) {
+            for (long number = 6000L * client; number < 6000L * client + 6 * OPERATIONS; number++) {
+                if (map.containsKey(filler(number))) {
+                    map.remove(filler(number));
+                }
+            }
+        }
+
+        /// At least so many: of those whose memory was reused nothing tells.
+        int merges() {
+            int headersOfBoth = 2 * OPTIONS.groupsPerSubtable() * SubtableShape.GROUP_BUCKETS;
+            return node.headers(HeaderWord.JOINED) / headersOfBoth;
         }
 
         private void insertFiller(RemoteHashMap<Long, Long> map, long key) {

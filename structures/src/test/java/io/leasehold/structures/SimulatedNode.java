@@ -175,6 +175,15 @@ final class SimulatedNode implements AutoCloseable {
         });
     }
 
+    /// How many words of all memory, at places where a bucket may begin, are headers of this kind: retired subtables keep theirs.
+    synchronized int headers(int kind) {
+        int count = 0;
+        for (long address = BASE; address < next; address += Memory.GRANULE) {
+            count += word(address) >>> HeaderWord.KIND_SHIFT == kind ? 1 : 0;
+        }
+        return count;
+    }
+
     /// Bytes that are allocated and not retired.
     synchronized long allocatedBytes() {
         return allocated.values().stream().mapToLong(Integer::longValue).sum();
@@ -211,6 +220,11 @@ final class SimulatedNode implements AutoCloseable {
         kept.remove(client);
     }
 
+    /// Ends the leases that clients keep between their accesses: what was retired can be reused.
+    synchronized void lapseAll() {
+        kept.clear();
+    }
+
     synchronized void unpin(SimulatedAccess access) {
         pinned.remove(access);
     }
@@ -227,6 +241,17 @@ final class SimulatedNode implements AutoCloseable {
             boolean his = held.holder == client;
             held.ended |= his;
             return his;
+        });
+    }
+
+    /// Ends the exclusive right to `address` alone; its holder does not know.
+    ///
+    /// @return whether there was one
+    synchronized boolean endExclusive(long address) {
+        return exclusives.removeIf(held -> {
+            boolean isIt = held.address == address;
+            held.ended |= isIt;
+            return isIt;
         });
     }
 
