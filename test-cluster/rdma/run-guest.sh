@@ -134,7 +134,7 @@ boot() {
   guest=$!
   # The names are needed when a trap runs, and this function has returned.
   # shellcheck disable=SC2064
-  trap "kill $guest 2>/dev/null; wait $guest; exit 143" TERM INT HUP
+  trap "kill $guest 2>/dev/null || true; wait $guest || true; exit 143" TERM INT HUP
   wait "$guest"
 }
 
