@@ -170,6 +170,7 @@ public final class Lease implements AutoCloseable {
     /// Moves the deadline `time` further, by one CAS on the lease word, without the node's CPU.
     ///
     /// @throws LeaseExpiredException if the lease has ended, or would outlive its longest life
+    /// @throws OutcomeUnknownException if the connection broke and nobody could look in time: the deadline may have moved
     public void extend(Duration time) {
         LeaseWord own = word;
         if (own == null) {

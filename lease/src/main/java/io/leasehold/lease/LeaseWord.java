@@ -113,7 +113,10 @@ final class LeaseWord {
     ///
     /// @return whether the lease was still there
     /// @throws LeaseExpiredException if it would outlive its longest life
+    /// @throws NodeUnavailableException if it was not moved in time
+    /// @throws OutcomeUnknownException if the connection broke and the word could not be read in time: the deadline may have moved
     boolean extend(long nanos) {
+        long giveUpNanos = session.deadline();
         while (true) {
             int count = units;
             int target = moved(count, nanos);
@@ -123,21 +126,47 @@ final class LeaseWord {
             }
             long expected = word(era, count);
             long desired = word(era, target);
-            long previous;
             try {
-                previous = session.operations().atomic(Kind.COMPARE_AND_SWAP, session.wordRow(), remote, expected, desired);
-            } catch (OutcomeUnknownException _) {
-                // The word itself tells whether it was carried out: adding nothing reads it.
-                previous = session.operations().atomic(Kind.FETCH_AND_ADD, session.wordRow(), remote, 0, 0);
-                if (eraOf(previous) == era && Integer.compareUnsigned(unitsOf(previous), target) >= 0) {
-                    previous = expected;
+                long previous = session.operations().atomic(Kind.COMPARE_AND_SWAP, session.wordRow(), remote, expected, desired);
+                if (!learn(previous, expected, desired)) {
+                    return false;
+                }
+                if (previous == expected) {
+                    return true;
+                }
+            } catch (OutcomeUnknownException e) {
+                // The word itself tells. If it has not moved far enough, the swap was not made, or another thread was faster.
+                long now = look(e, giveUpNanos);
+                if (eraOf(now) != era) {
+                    return false;
+                }
+                raise(unitsOf(now));
+                if (Integer.compareUnsigned(unitsOf(now), target) >= 0) {
+                    return true;
+                }
+                if (SystemClock.NANOS.getAsLong() - giveUpNanos >= 0) {
+                    throw new NodeUnavailableException(e.getMessage() + "; it was not, and the time is over: try again", e);
                 }
             }
-            if (!learn(previous, expected, desired)) {
-                return false;
-            }
-            if (previous == expected) {
-                return true;
+        }
+    }
+
+    /// Reads the word after a swap of it whose answer was lost, by adding nothing, which can be repeated.
+    ///
+    /// @throws OutcomeUnknownException if it cannot be read in time
+    private long look(OutcomeUnknownException lost, long giveUpNanos) {
+        while (true) {
+            try {
+                return session.operations().atomic(Kind.FETCH_AND_ADD, session.wordRow(), remote, 0, 0);
+            } catch (OutcomeUnknownException e) {
+                if (SystemClock.NANOS.getAsLong() - giveUpNanos >= 0) {
+                    throw e;
+                }
+            } catch (LeaseException | IllegalStateException e) {
+                OutcomeUnknownException unknown = new OutcomeUnknownException(lost.getMessage()
+                        + "; then the lease word could not be read: " + e.getMessage(), lost);
+                unknown.addSuppressed(e);
+                throw unknown;
             }
         }
     }

@@ -20,7 +20,20 @@ record MutantCompletionQueue(MutantDevice device, CompletionQueue delegate) impl
             into.set(into.id(), WorkCompletionStatus.WR_FLUSH_ERR, into.opcode(), into.queuePairNumber(), 0);
             device.breakQueuePair(into.queuePairNumber());
         }
+        if (filled) {
+            testify(into);
+        }
         return filled;
+    }
+
+    private void testify(WorkCompletion completion) {
+        WorkCompletionStatus status = device.witness().report(completion);
+        if (status != completion.status()) {
+            completion.set(completion.id(), status, completion.opcode(), completion.queuePairNumber(), completion.byteLength());
+            if (status != WorkCompletionStatus.SUCCESS) {
+                device.breakQueuePair(completion.queuePairNumber());
+            }
+        }
     }
 
     private static boolean isAtomic(WorkCompletionOpcode opcode) {

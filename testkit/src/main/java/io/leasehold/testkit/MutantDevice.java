@@ -12,6 +12,7 @@ import io.leasehold.rdma.QueuePair;
 import io.leasehold.rdma.QueuePairAddress;
 import io.leasehold.rdma.RdmaDevice;
 import io.leasehold.rdma.ResourceCounts;
+import io.leasehold.rdma.WorkCompletion;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -25,6 +26,7 @@ import org.jspecify.annotations.Nullable;
 /// MutantDevice device = MutantDevice.of(RdmaDevice.open(options));
 /// device.mutate(Mutation.SKIP_INVALIDATION);      // from now on; device.heal() ends it
 /// device.observe(observer);                       // is told of each bind, invalidation and close
+/// device.testify(witness);                        // decides how completions are reported
 /// ```
 ///
 /// Mutations about windows are for the device that has the memory. Some of them show only to a peer that is a mutant as well,
@@ -41,6 +43,7 @@ public final class MutantDevice implements RdmaDevice {
     private volatile Mutation mutation = Mutation.NONE;
     private volatile WindowObserver observer = new WindowObserver() {
     };
+    private volatile CompletionWitness witness = WorkCompletion::status;
 
     private MutantDevice(RdmaDevice delegate) {
         this.delegate = delegate;
@@ -69,6 +72,15 @@ public final class MutantDevice implements RdmaDevice {
     /// Has `newObserver` told of windows, instead of who was told before.
     public void observe(WindowObserver newObserver) {
         observer = newObserver;
+    }
+
+    /// Has `newWitness` decide how the completions of this device's queues are reported.
+    public void testify(CompletionWitness newWitness) {
+        witness = newWitness;
+    }
+
+    CompletionWitness witness() {
+        return witness;
     }
 
     Mutation mutation() {
