@@ -9,8 +9,9 @@ import java.util.concurrent.CompletableFuture;
 /// A reusable list of data operations under any leases of one session that are posted with one doorbell and carried out in order.
 ///
 /// Add operations, [#execute()], read the results by the positions that adding returned, [#reset()]. If one fails, those before
-/// it were carried out, those after it were not, and [#outcome(int)] says which is which. Results stay valid until `reset()` or
-/// `close()`. Executing allocates nothing once the batch has grown to its largest use. For one thread at a time.
+/// it were carried out, those after it were not, unless the connection broke, and [#outcome(int)] says which is which. Results
+/// stay valid until `reset()` or `close()`. Executing allocates nothing once the batch has grown to its largest use. For one
+/// thread at a time.
 public final class Batch implements AutoCloseable {
     /// How one operation of an executed batch ended.
     public enum Outcome {
@@ -104,10 +105,14 @@ public final class Batch implements AutoCloseable {
         start();
         if (chain.size() > 0) {
             session.path().submit(chain);
-            if (!chain.hasEnded() && !session.operations().waiter().await(chain)) {
-                // What is on the way still uses the memory: it goes back when that has ended, and this batch is done for.
-                phase = Phase.CLOSED;
-                throw session.failure().unanswered(chain, session.requestTimeoutNanos());
+            ChainWaiter waiter = session.operations().waiter();
+            if (!chain.hasEnded() && !waiter.await(chain)) {
+                RuntimeException unanswered = session.failure().unanswered(chain, session.requestTimeoutNanos());
+                if (waiter.abandon(chain)) {
+                    // What is on the way still uses the memory: it goes back when that has ended, and this batch is done for.
+                    phase = Phase.CLOSED;
+                    throw unanswered;
+                }
             }
         }
         phase = Phase.EXECUTED;

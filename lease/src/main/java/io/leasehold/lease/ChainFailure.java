@@ -1,5 +1,6 @@
 package io.leasehold.lease;
 
+import io.leasehold.lease.WorkChain.Fault;
 import io.leasehold.lease.WorkChain.Kind;
 
 /// Says what went wrong with a chain: the node, the operation and its range, the cause and the remedy.
@@ -14,27 +15,41 @@ final class ChainFailure {
 
     /// The exception for a chain that has ended with a fault.
     RuntimeException of(WorkChain chain) {
-        int position = chain.from;
-        Lease lease = chain.lease(position);
-        String what = describe(chain, position);
+        int doubtful = chain.changeInDoubt();
+        if (doubtful < 0) {
+            return certain(chain, describe(chain, chain.from));
+        }
+        String what = describe(chain, doubtful) + ": the connection broke before the answer came; it may have been carried out: read"
+                + " before trying again";
+        if (chain.fault == Fault.IN_DOUBT) {
+            return new OutcomeUnknownException(what + " (" + chain.status + ")");
+        }
+        RuntimeException end = certain(chain, "another try at the " + describe(chain, chain.from));
+        return new OutcomeUnknownException(what + " (" + end.getMessage() + ")", end);
+    }
+
+    /// The exception for what ended the chain, if nothing of it is in doubt.
+    private RuntimeException certain(WorkChain chain, String what) {
+        Lease lease = chain.lease(chain.from);
         return switch (chain.fault) {
-            case NONE -> new IllegalStateException(what + " did not fail");
+            case NONE, IN_DOUBT -> new IllegalStateException(what + " did not fail");
             case EXPIRED -> lease.endedException(what);
             case REFUSED -> lease.hasEnded(clock) ? lease.endedException(what)
                     : new AccessDeniedException(what + " was refused by the node's device (" + chain.status
                             + "): no live lease allows it; the lease may have been ended by the node, acquire a new one");
-            case IN_DOUBT -> new OutcomeUnknownException(what + ": the connection broke (" + chain.status
-                    + ") before the answer came; it may have been carried out: read before trying again");
             case UNREACHABLE, CLOSED -> state.isOpen()
                     ? new NodeUnavailableException(what + " was not carried out in time; the node is busy or gone: try again")
                     : state.exception(what);
         };
     }
 
-    /// The exception for a chain that is on the way still when its time is over.
+    /// The exception for a chain that is on the way still when its time is over, and that nobody else has yet.
     RuntimeException unanswered(WorkChain chain, long timeoutNanos) {
-        String message = describe(chain, chain.from) + ": no answer after " + timeoutNanos / 1_000_000 + " ms";
-        for (int i = chain.from; i < chain.size(); i++) {
+        // Whoever delivers completions may be moving it on.
+        int position = Math.min(chain.from, chain.size() - 1);
+        String message = describe(chain, position) + ": no answer after " + timeoutNanos / 1_000_000 + " ms";
+        // From the first on: nobody can ask any more what became of those that were carried out.
+        for (int i = 0; i < chain.size(); i++) {
             if (chain.kind(i) != Kind.READ) {
                 return new OutcomeUnknownException(message + "; it may have been carried out: read before trying again");
             }
@@ -50,7 +65,7 @@ final class ChainFailure {
             case COMPARE_AND_SWAP -> "compare-and-swap of ";
             case FETCH_AND_ADD -> "fetch-and-add of ";
         };
-        return state.node() + ": " + verb + chain.lengthBytes(position) + " bytes at offset "
-                + lease.offsetOf(chain.remote(position)) + " of " + lease;
+        return verb + chain.lengthBytes(position) + " bytes at offset "
+                + lease.offsetOf(chain.remote(position)) + " of " + lease + " at " + state.node();
     }
 }

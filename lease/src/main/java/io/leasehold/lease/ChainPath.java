@@ -364,12 +364,11 @@ final class ChainPath {
 
     /// What an error means for the chain; NONE: what is left of it is posted again.
     private Fault verdict(WorkChain chain) {
-        if (chain.doubtEnd > chain.errorAt) {
-            if (chain.isAtomicInDoubt()) {
-                return Fault.IN_DOUBT;
-            }
-        } else if (chain.errorStatus != WorkCompletionStatus.WR_FLUSH_ERR) {
+        if (chain.isRefused()) {
             return Fault.REFUSED;
+        }
+        if (chain.isAtomicInDoubt()) {
+            return Fault.IN_DOUBT;
         }
         return chain.givenUp ? Fault.UNREACHABLE : Fault.NONE;
     }

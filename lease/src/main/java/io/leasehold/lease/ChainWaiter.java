@@ -29,7 +29,7 @@ final class ChainWaiter {
 
     /// Waits until a chain without callback has ended.
     ///
-    /// @return whether it has; `false`: it is on the way still, and whoever ends it runs its `reclaim`
+    /// @return whether it has; `false`: it is on the way still, and [#abandon] must follow
     boolean await(WorkChain chain) {
         for (int i = 0; i < SPINS; i++) {
             if (chain.hasEnded()) {
@@ -75,16 +75,20 @@ final class ChainWaiter {
     /// The time is over: a chain that waits for its turn ends at once, one that is on the way when its pair is broken for it.
     private boolean giveUp(WorkChain chain) {
         giveUp(chain, path);
-        if (parkUntil(chain, SystemClock.NANOS.getAsLong() + timeoutNanos / GRACE_SHARE)) {
-            return true;
-        }
+        return parkUntil(chain, SystemClock.NANOS.getAsLong() + timeoutNanos / GRACE_SHARE);
+    }
+
+    /// Leaves a chain that is on the way to whoever ends it, who runs its `reclaim`: then it is not to be touched any more.
+    ///
+    /// @return whether it was left; if not, it has ended just now
+    boolean abandon(WorkChain chain) {
         chain.abandoned = true;
         // It may have ended just now, and its ender may have looked before; then it is ours after all.
         if (chain.casState(WorkChain.ENDED, WorkChain.READY)) {
             chain.abandoned = false;
-            return true;
+            return false;
         }
-        return false;
+        return true;
     }
 
     /// Has a chain end soon that did not end in time.

@@ -27,10 +27,10 @@ final class LargeTransfer {
         try (Batch batch = session.batch()) {
             for (long done = 0; done < from.byteSize();) {
                 int length = partLength(session, from.byteSize() - done);
-                batch.write(lease, offset + done, from.asSlice(done, length));
                 try {
+                    batch.write(lease, offset + done, from.asSlice(done, length));
                     batch.execute();
-                } catch (LeaseException e) {
+                } catch (LeaseException | IllegalStateException e) {
                     if (done > 0) {
                         throw new OutcomeUnknownException("the first " + done + " of " + from.byteSize() + " bytes were written, then: "
                                 + e.getMessage(), e);

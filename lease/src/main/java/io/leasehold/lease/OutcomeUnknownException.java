@@ -4,6 +4,9 @@ import org.jspecify.annotations.Nullable;
 
 /// Thrown when the connection broke after a request was sent and before it was answered: the word or range **may** have changed.
 /// Read it before trying again.
+///
+/// A READ and a WRITE are repeated by the session when the connection breaks. If that of a WRITE failed too, the cause is that
+/// failure; an atomic is never repeated, and then there is no cause.
 public final class OutcomeUnknownException extends LeaseException {
     private static final long serialVersionUID = 1;
 

@@ -123,7 +123,10 @@ final class SingleOperations {
     private void run(WorkChain chain) {
         path.submit(chain);
         if (!chain.hasEnded() && !waiter.await(chain)) {
-            throw failure.unanswered(chain, timeoutNanos);
+            RuntimeException unanswered = failure.unanswered(chain, timeoutNanos);
+            if (waiter.abandon(chain)) {
+                throw unanswered;
+            }
         }
         if (chain.fault != Fault.NONE) {
             RuntimeException thrown = failure.of(chain);

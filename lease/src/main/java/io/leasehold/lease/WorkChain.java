@@ -34,7 +34,7 @@ final class WorkChain {
         }
     }
 
-    /// Why a chain stopped before its end.
+    /// Why a chain stopped before its end; what was on the way before may be in doubt besides, see [#changeInDoubt()].
     enum Fault {
         /// It did not.
         NONE,
@@ -44,9 +44,9 @@ final class WorkChain {
         EXPIRED,
         /// The connection broke while the operation was on the way.
         IN_DOUBT,
-        /// The node was not reached in time; the operation was not carried out.
+        /// The node was not reached in time to post the operation, or to post it again.
         UNREACHABLE,
-        /// The session was closed; the operation was not carried out.
+        /// The session was closed before the operation was posted, or posted again.
         CLOSED
     }
 
@@ -99,6 +99,7 @@ final class WorkChain {
     // What completions said; written by whoever drains, read by whoever ends the post.
     int errorAt = -1;
     WorkCompletionStatus errorStatus = WorkCompletionStatus.SUCCESS;
+    /// `[from, doubtEnd)` may have been carried out, this time or when they were posted before; only their success ends the doubt.
     int doubtEnd;
     long flushOrder;
 
@@ -192,6 +193,7 @@ final class WorkChain {
         from = 0;
         limit = 0;
         errorAt = -1;
+        doubtEnd = 0;
         fault = Fault.NONE;
         status = WorkCompletionStatus.SUCCESS;
         startNanos = 0;
@@ -299,15 +301,22 @@ final class WorkChain {
             errorAt = position;
             errorStatus = how;
             flushOrder = order;
-            doubtEnd = position;
         }
         if (how.mayHaveTakenEffect()) {
-            doubtEnd = position + 1;
+            doubtEnd = Math.max(doubtEnd, position + 1);
         }
+    }
+
+    /// Whether the first error is the node's answer to its request: it is not repeated, and none behind it was carried out.
+    boolean isRefused() {
+        return errorStatus != WorkCompletionStatus.WR_FLUSH_ERR && !errorStatus.mayHaveTakenEffect();
     }
 
     /// Notes that nobody will tell how the posted requests ended: from the first error on, or from the first request.
     void unanswered() {
+        if (errorAt >= 0 && isRefused()) {
+            return;
+        }
         for (int i = Math.max(from, errorAt); i < limit; i++) {
             failed(i, WorkCompletionStatus.RESP_TIMEOUT_ERR, Long.MAX_VALUE);
         }
@@ -323,12 +332,23 @@ final class WorkChain {
         return false;
     }
 
+    /// The first operation that may have been carried out and changes memory, or −1: if there is one, a chain that has ended with
+    /// a fault must not be said to have changed nothing.
+    int changeInDoubt() {
+        for (int i = from; i < doubtEnd; i++) {
+            if (kinds[i] != Kind.READ) {
+                return i;
+            }
+        }
+        return -1;
+    }
+
     /// How the operation at `position` ended; the chain has ended.
     Batch.Outcome outcome(int position) {
         if (position < from) {
             return Batch.Outcome.DONE;
         }
-        if (fault == Fault.IN_DOUBT && position < Math.max(doubtEnd, from + 1)) {
+        if (position < doubtEnd) {
             return Batch.Outcome.UNKNOWN;
         }
         boolean refused = fault == Fault.REFUSED || fault == Fault.EXPIRED;

@@ -131,7 +131,8 @@ final class BlockAccess implements Access {
             blocksPosted = true;
             batch.execute();
         } catch (RuntimeException e) {
-            throw LeasedMemory.isLeaseEnd(e) ? new StaleAccess("a lease on a block ended", e) : e;
+            RuntimeException meaning = LeasedMemory.meaning(e);
+            throw LeasedMemory.isLeaseEnd(meaning) ? new StaleAccess("a lease on a block ended", meaning) : meaning;
         } finally {
             for (int i = 0; i < leases.size(); i++) {
                 if (steps.get(i).from == null) {

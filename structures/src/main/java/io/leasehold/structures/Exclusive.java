@@ -6,12 +6,12 @@ import java.lang.foreign.MemorySegment;
 interface Exclusive extends AutoCloseable {
     /// Writes `from` at `address` and waits; the words it covers change 8 bytes at a time, in any order.
     ///
-    /// @throws StaleAccess if the right has ended: nothing was written
+    /// @throws StaleAccess if the right has ended: it may have been written, if it ended while the connection was broken
     void write(long address, MemorySegment from);
 
     /// Writes one word.
     ///
-    /// @throws StaleAccess if the right has ended: nothing was written
+    /// @throws StaleAccess if the right has ended: it may have been written, if it ended while the connection was broken
     void writeWord(long address, long word);
 
     /// Adds a write without waiting; [#flush()] posts what was added with one doorbell and waits.

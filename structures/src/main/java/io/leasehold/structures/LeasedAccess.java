@@ -145,7 +145,8 @@ final class LeasedAccess implements Access {
         try {
             batch.execute();
         } catch (RuntimeException e) {
-            throw LeasedMemory.isLeaseEnd(e) ? stale(e) : e;
+            RuntimeException meaning = LeasedMemory.meaning(e);
+            throw LeasedMemory.isLeaseEnd(meaning) ? stale(meaning) : meaning;
         } finally {
             relinquishBlocks();
         }

@@ -64,7 +64,8 @@ final class LeasedExclusive implements Exclusive {
         try {
             step.run();
         } catch (RuntimeException e) {
-            throw LeasedMemory.isLeaseEnd(e) ? new StaleAccess("the exclusive right has ended", e) : e;
+            RuntimeException meaning = LeasedMemory.meaning(e);
+            throw LeasedMemory.isLeaseEnd(meaning) ? new StaleAccess("the exclusive right has ended", meaning) : meaning;
         }
     }
 }

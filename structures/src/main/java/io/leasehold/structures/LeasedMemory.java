@@ -8,6 +8,7 @@ import io.leasehold.lease.Lease;
 import io.leasehold.lease.LeaseExpiredException;
 import io.leasehold.lease.LeaseMode;
 import io.leasehold.lease.LeaseRequest;
+import io.leasehold.lease.OutcomeUnknownException;
 import io.leasehold.lease.RemoteAddress;
 import io.leasehold.lease.RemoteHeap;
 import io.leasehold.lease.Session;
@@ -236,6 +237,13 @@ final class LeasedMemory implements Memory {
             heap.retire(rest.subList(from, Math.min(rest.size(), from + RETIRE_BATCH)));
         }
         chunks.close();
+    }
+
+    /// What the failure of a doorbell means to a structure. A WRITE in doubt, unlike an atomic, comes with what kept the session
+    /// from repeating it, and that is what counts: structures WRITE only to blocks that nobody else sees yet, and under an
+    /// exclusive right what can be written again.
+    static RuntimeException meaning(RuntimeException e) {
+        return e instanceof OutcomeUnknownException && e.getCause() instanceof RuntimeException obstacle ? obstacle : e;
     }
 
     /// Whether `e` says that a lease has ended, so that starting over under a new one helps.
