@@ -3,6 +3,7 @@ package io.leasehold.structures;
 import io.leasehold.lease.CapacityException;
 import io.leasehold.lease.HeapKind;
 import io.leasehold.lease.LeaseException;
+import io.leasehold.lease.OutcomeUnknownException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -101,7 +102,8 @@ final class Resizer {
                 }
                 new Attempt(first, deadline).settle(0);
                 deadline.retry("finish another's", null);
-            } catch (StaleAccess e) {
+            } catch (StaleAccess | OutcomeUnknownException e) {
+                // What is in doubt is found out by looking again: each step can be taken twice.
                 deadline.retry("split", e);
             }
         }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.leasehold.lease.Failures;
 import io.leasehold.lease.OutcomeUnknownException;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
@@ -106,6 +107,20 @@ class RemoteHashMapDoubtTest {
                 .isInstanceOf(OutcomeUnknownException.class);
 
         assertThat(other).containsAllEntriesOf(Map.of("key 2", "new", "key 3", "new"));
+    }
+
+    /// A split is no part of what the caller asked for, and can be tried again: whether it got on is nobody's doubt.
+    @Test
+    void anInsertionThatSplitsIsNotInDoubtBecauseTheSplitIs() {
+        Map<String, String> expected = new HashMap<>();
+        for (int i = 0; i < 500; i++) {
+            memory.leaveInDoubt(1 + i % 40, () -> {
+            });
+            map.put("key " + i, "value");
+            expected.put("key " + i, "value");
+        }
+
+        assertThat(other).isEqualTo(expected);
     }
 
     private void begin(Case operation) {
