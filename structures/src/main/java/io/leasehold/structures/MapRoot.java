@@ -61,12 +61,13 @@ record MapRoot(long address, int seed, SubtableShape shape, int maxDepth) {
     static MapRoot open(Memory memory, MapOptions options, String keyCodec, String valueCodec) {
         checkName(keyCodec);
         checkName(valueCodec);
+        Deadline deadline = new Deadline(memory.clock(), "opening of a map", options.timeout());
         try (Access access = memory.access()) {
-            if (magic(memory, access) == 0) {
-                create(memory, options, keyCodec, valueCodec);
+            if (magic(memory, access, deadline) == 0) {
+                create(memory, options, keyCodec, valueCodec, deadline);
             }
             // Read after the magic, which is written after all that is read here.
-            MemorySegment header = header(memory, access);
+            MemorySegment header = header(memory, access, deadline);
             if (header.get(LONG, 0) != MAGIC) {
                 throw new IllegalArgumentException("there is no map of this format here: its first word is 0x"
                         + Long.toHexString(header.get(LONG, 0)) + ", not 0x" + Long.toHexString(MAGIC));
@@ -107,18 +108,17 @@ record MapRoot(long address, int seed, SubtableShape shape, int maxDepth) {
         return (entry & BLOCK_MASK) * Memory.GRANULE;
     }
 
-    private static void create(Memory memory, MapOptions options, String keyCodec, String valueCodec) {
+    private static void create(Memory memory, MapOptions options, String keyCodec, String valueCodec, Deadline deadline) {
         long bytes = bytes(options.maxDepth());
         if (memory.rootBytes() < bytes) {
             throw new IllegalArgumentException("a directory of depth " + options.maxDepth() + " takes a root of " + bytes
                     + " bytes, this one has " + memory.rootBytes());
         }
         SubtableShape shape = new SubtableShape(options.groupsPerSubtable());
-        Deadline deadline = new Deadline(memory.clock(), "creation of a map", options.timeout());
         while (true) {
             try (Exclusive exclusive = memory.exclusive(memory.root(), bytes, deadline.remaining());
                     Access access = memory.access()) {
-                if (magic(memory, access) != 0) {
+                if (magic(memory, access, deadline) != 0) {
                     return;
                 }
                 long subtable = firstSubtable(memory, access, shape);
@@ -152,11 +152,11 @@ record MapRoot(long address, int seed, SubtableShape shape, int maxDepth) {
         return address;
     }
 
-    private static long magic(Memory memory, Access access) {
-        return header(memory, access).get(LONG, 0);
+    private static long magic(Memory memory, Access access, Deadline deadline) {
+        return header(memory, access, deadline).get(LONG, 0);
     }
 
-    private static MemorySegment header(Memory memory, Access access) {
+    private static MemorySegment header(Memory memory, Access access, Deadline deadline) {
         while (true) {
             try {
                 access.next();
@@ -165,6 +165,7 @@ record MapRoot(long address, int seed, SubtableShape shape, int maxDepth) {
                 return access.data(position);
             } catch (StaleAccess e) {
                 access.restart();
+                deadline.retry("read the root", e);
             }
         }
     }

@@ -103,7 +103,11 @@ public final class RemoteHashMap<K, V> implements ConcurrentMap<K, V>, AutoClose
             return LeasedMemory.open(session, name, MapRoot.bytes(options.maxDepth()), options.protection());
         } catch (NoSuchNameException e) {
             // It exists with a smaller root: its directory cannot become as deep, and how deep it can is written there.
-            return LeasedMemory.open(session, name, MapRoot.bytes(0), options.protection());
+            try {
+                return LeasedMemory.open(session, name, MapRoot.bytes(0), options.protection());
+            } catch (NoSuchNameException _) {
+                throw new IllegalArgumentException("'" + name + "' is no map: there is something smaller of that name", e);
+            }
         }
     }
 
@@ -300,6 +304,17 @@ public final class RemoteHashMap<K, V> implements ConcurrentMap<K, V>, AutoClose
         byte[] wanted = bytes(value(cast(value)));
         for (V other : valuesView) {
             if (Arrays.equals(wanted, bytes(other))) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /// Removes one entry whose value has the encoding of `value`.
+    boolean removeValue(Object value) {
+        byte[] wanted = bytes(value(cast(value)));
+        for (Map.Entry<K, V> entry : entrySet()) {
+            if (Arrays.equals(wanted, bytes(entry.getValue())) && remove(entry.getKey(), entry.getValue())) {
                 return true;
             }
         }

@@ -41,6 +41,11 @@ final class ValuesView<K, V> extends AbstractCollection<V> {
     }
 
     @Override
+    public boolean remove(Object value) {
+        return map.removeValue(value);
+    }
+
+    @Override
     public boolean removeIf(Predicate<? super V> filter) {
         return map.entrySet().removeIf(entry -> filter.test(entry.getValue()));
     }

@@ -137,4 +137,12 @@ class RemoteHashMapSessionTest {
             }
         }
     }
+
+    @Test
+    void refusesTheNameOfAQueue() {
+        RemoteQueue.open(session, "a queue", Codec.LONG).close();
+
+        assertThatThrownBy(() -> RemoteHashMap.open(session, "a queue", Codec.LONG, Codec.LONG))
+                .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("'a queue' is no map");
+    }
 }

@@ -281,6 +281,20 @@ class RemoteHashMapTest {
     }
 
     @Test
+    void viewsCompareEncodings() {
+        try (SimulatedMemory memory = SimulatedMemory.alone(MapRoot.bytes(MapWorld.OPTIONS.maxDepth()));
+                RemoteHashMap<String, byte[]> bytes = RemoteHashMap.on(memory, "bytes", Codec.UTF_8, Codec.BYTES, MapWorld.OPTIONS)) {
+            bytes.put("key", new byte[] {1, 2});
+
+            assertThat(bytes.containsValue(new byte[] {1, 2})).isTrue();
+            assertThat(bytes.values().contains(new byte[] {1, 2})).isTrue();
+            assertThat(bytes.values().remove(new byte[] {1})).isFalse();
+            assertThat(bytes.values().remove(new byte[] {1, 2})).isTrue();
+            assertThat(bytes).isEmpty();
+        }
+    }
+
+    @Test
     void findsALongValueUnderAKeyOfAnyLength() {
         for (int length : new int[] {0, 1, 7, 8, 24, 100}) {
             String key = "k".repeat(length);
