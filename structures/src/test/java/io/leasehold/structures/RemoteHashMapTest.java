@@ -282,8 +282,8 @@ class RemoteHashMapTest {
 
     @Test
     void viewsCompareEncodings() {
-        try (SimulatedMemory memory = SimulatedMemory.alone(MapRoot.bytes(MapWorld.OPTIONS.maxDepth()));
-                RemoteHashMap<String, byte[]> bytes = RemoteHashMap.on(memory, "bytes", Codec.UTF_8, Codec.BYTES, MapWorld.OPTIONS)) {
+        SimulatedMemory memory = SimulatedMemory.alone(MapRoot.bytes(MapWorld.OPTIONS.maxDepth()));
+        try (RemoteHashMap<String, byte[]> bytes = RemoteHashMap.on(memory, "bytes", Codec.UTF_8, Codec.BYTES, MapWorld.OPTIONS)) {
             bytes.put("key", new byte[] {1, 2});
 
             assertThat(bytes.containsValue(new byte[] {1, 2})).isTrue();
