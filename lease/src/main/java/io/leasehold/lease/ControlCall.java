@@ -1,8 +1,16 @@
 package io.leasehold.lease;
 
 import io.leasehold.lease.ControlMessage.Acquire;
+import io.leasehold.lease.ControlMessage.Allocate;
+import io.leasehold.lease.ControlMessage.AllocateExtent;
+import io.leasehold.lease.ControlMessage.DestroyHeap;
+import io.leasehold.lease.ControlMessage.Free;
+import io.leasehold.lease.ControlMessage.FreeNamed;
+import io.leasehold.lease.ControlMessage.OpenHeap;
+import io.leasehold.lease.ControlMessage.OpenNamed;
 import io.leasehold.lease.ControlMessage.Reply;
 import io.leasehold.lease.ControlMessage.Request;
+import io.leasehold.lease.ControlMessage.Retire;
 import java.util.function.BiConsumer;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -59,6 +67,21 @@ final class ControlCall {
 
     String operation() {
         return operation;
+    }
+
+    Request request() {
+        return request;
+    }
+
+    /// Whether the node may have carried the request out, or still may, and it changes what others see or what cannot be asked
+    /// for twice. A lease that nobody waits for any more is relinquished, so asking for one does not count.
+    boolean isInDoubt() {
+        return sentNanos != 0 && switch (request) {
+            case Allocate _, AllocateExtent _, Free _, FreeNamed _, Retire _, DestroyHeap _ -> true;
+            case OpenNamed open -> open.create();
+            case OpenHeap open -> open.create();
+            default -> false;
+        };
     }
 
     long deadlineNanos() {

@@ -1,7 +1,6 @@
 package io.leasehold.lease;
 
 import io.leasehold.lease.ControlMessage.Failed;
-import io.leasehold.lease.ControlMessage.Granted;
 import io.leasehold.lease.ControlMessage.Hello;
 import io.leasehold.lease.ControlMessage.Reason;
 import io.leasehold.lease.ControlMessage.Reply;
@@ -16,7 +15,6 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BiConsumer;
-import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /// Requests and replies between a session and its node, over one control queue pair at a time.
@@ -49,7 +47,7 @@ final class ControlChannel {
     private final ControlLine.Source source;
     private Runnable onBroken = () -> { };
     private Runnable onEnded = () -> { };
-    private LongConsumer onUnwanted = _ -> { };
+    private BiConsumer<Request, Reply> onUnwanted = (_, _) -> { };
 
     ControlChannel(ControlLine.Source source, SessionState state, ClusterClock clock, CallbackQueue callbacks) {
         this.source = source;
@@ -60,9 +58,8 @@ final class ControlChannel {
     }
 
     /// Has `broken` run when a queue pair that worked does no more, `ended` when the node says that it does not know the session,
-    /// and
-    /// `unwanted` with the id of each lease that was granted to a call nobody waits for any more. None may wait.
-    void onEvents(Runnable broken, Runnable ended, LongConsumer unwanted) {
+    /// and `unwanted` with each request that was answered when nobody waited for it any more. None may wait.
+    void onEvents(Runnable broken, Runnable ended, BiConsumer<Request, Reply> unwanted) {
         onBroken = broken;
         onEnded = ended;
         onUnwanted = unwanted;
@@ -125,6 +122,7 @@ final class ControlChannel {
     /// Sends a request and waits for its answer.
     ///
     /// @throws NodeUnavailableException if there is none by `deadlineNanos`
+    /// @throws OutcomeUnknownException likewise, if the node may have changed something
     /// @throws LeaseException as the node's refusal says
     Reply call(String operation, Request request, long deadlineNanos) {
         ControlCall call = new ControlCall(operation, request, deadlineNanos, null);
@@ -192,8 +190,9 @@ final class ControlChannel {
 
     /// The exception for a reply of a kind that does not answer the call.
     RuntimeException unexpected(ControlCall call, Reply reply) {
-        return new NodeUnavailableException(state.node() + ": answered " + call.operation() + " with "
-                + reply.getClass().getSimpleName() + "; is it a node of another version?");
+        String message = state.node() + ": answered " + call.operation() + " with " + reply.getClass().getSimpleName()
+                + "; is it a node of another version?";
+        return call.isInDoubt() ? new OutcomeUnknownException(message) : new NodeUnavailableException(message);
     }
 
     private void giveUp(ControlCall call) {
@@ -227,9 +226,20 @@ final class ControlChannel {
         }
         boolean waited = places.withdraw(call);
         call.abandoned = !waited;
-        call.end(new NodeUnavailableException(state.node() + ": " + call.operation() + ": no answer after "
-                + call.elapsedNanos() / 1_000_000 + " ms" + (waited ? ", it waited to be sent" : "")
-                + "; the node is busy or gone: try again, or raise requestTimeout"), callbacks);
+        String message = state.node() + ": " + call.operation() + ": no answer after " + call.elapsedNanos() / 1_000_000 + " ms";
+        call.end(call.isInDoubt()
+                ? new OutcomeUnknownException(message + "; it was sent, and the node may have done it or do it yet: look before"
+                        + " trying again, or raise requestTimeout")
+                : new NodeUnavailableException(message + (waited ? ", it waited to be sent" : "")
+                        + "; the node is busy or gone: try again, or raise requestTimeout"),
+                callbacks);
+    }
+
+    /// How a call ends that the session's end leaves without an answer.
+    private RuntimeException ended(ControlCall call) {
+        RuntimeException end = state.exception(call.operation());
+        return call.isInDoubt() ? new OutcomeUnknownException(state.node() + ": " + call.operation() + ": it was sent, and the node may"
+                + " have done it, but the session ended before the answer came: " + end.getMessage(), end) : end;
     }
 
     /// Ends all calls with what `state` says, and closes the queue pair.
@@ -238,7 +248,7 @@ final class ControlChannel {
         try {
             closed = true;
             for (ControlCall call : places.all()) {
-                call.end(state.exception(call.operation()), callbacks);
+                call.end(ended(call), callbacks);
             }
             places.clear();
         } finally {
@@ -357,8 +367,8 @@ final class ControlChannel {
         if (reply instanceof Failed failed && failed.reason() == Reason.SESSION_ENDED) {
             callbacks.add(onEnded);
         }
-        if (call.abandoned && reply instanceof Granted granted) {
-            callbacks.add(() -> onUnwanted.accept(granted.lease()));
+        if (call.abandoned) {
+            callbacks.add(() -> onUnwanted.accept(call.request(), reply));
         }
         call.end(reply, callbacks);
         if (ready && places.isSomethingWaiting()) {

@@ -52,6 +52,7 @@ public final class RemoteHeap {
     /// Takes an extent of at least `minBytes`, and of `preferredBytes` if there is one. Its content is undefined.
     ///
     /// @throws CapacityException if the node has no memory
+    /// @throws OutcomeUnknownException if the node did not answer; an extent that it takes too late is retired
     public Extent allocate(HeapKind kind, long minBytes, long preferredBytes) {
         Allocated reply = core.call("allocate in heap " + name, new AllocateExtent(heap.heap(), kind, minBytes,
                 preferredBytes), Allocated.class);
@@ -62,6 +63,8 @@ public final class RemoteHeap {
     /// retired.
     ///
     /// More than [ControlCodec#RANGES_MAX] take one round trip for each so many, and then all or none holds for each of these.
+    ///
+    /// @throws OutcomeUnknownException if the node did not answer: trying again is refused if it has retired them
     public void retire(List<Extent> ranges) {
         for (int from = 0; from < ranges.size(); from += ControlCodec.RANGES_MAX) {
             List<Extent> part = ranges.subList(from, Math.min(ranges.size(), from + ControlCodec.RANGES_MAX));

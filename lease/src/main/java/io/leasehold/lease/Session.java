@@ -30,8 +30,9 @@ import java.util.function.Supplier;
 /// gives signs of life, which it does by itself.
 ///
 /// Every blocking call ends within [SessionOptions#requestTimeout()] (plus the patience that a request states), with a
-/// [LeaseException] if need be; it goes on when its thread is interrupted, and keeps the interrupt status. Thread-safe; made for
-/// virtual threads.
+/// [LeaseException] if need be; it goes on when its thread is interrupted, and keeps the interrupt status. A call that allocates,
+/// frees, creates or destroys ends with [OutcomeUnknownException] if it was sent and not answered. Thread-safe; made for virtual
+/// threads.
 public final class Session implements AutoCloseable {
     /// What deadlines count in, unless a lease may live so long that 31 bits of it are too few.
     private static final long UNIT_NANOS = 1_000;

@@ -78,7 +78,7 @@ final class SessionCore {
         reconnection = new Reconnection(this, control, state, timeoutNanos);
         control.onEvents(reconnection::start,
                 () -> end(End.ENDED, "the node does not know it any more: it gave no sign of life for its term", null),
-                departures::add);
+                departures::giveBack);
     }
 
     /// Connects a session; `id` must be unique and hard to guess.

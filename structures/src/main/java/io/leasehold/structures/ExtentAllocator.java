@@ -6,6 +6,8 @@ import io.leasehold.lease.HeapKind;
 import io.leasehold.lease.Lease;
 import io.leasehold.lease.LeaseMode;
 import io.leasehold.lease.LeaseRequest;
+import io.leasehold.lease.NodeUnavailableException;
+import io.leasehold.lease.OutcomeUnknownException;
 import io.leasehold.lease.RemoteAddress;
 import io.leasehold.lease.RemoteHeap;
 import io.leasehold.lease.Session;
@@ -85,12 +87,22 @@ final class ExtentAllocator {
 
     private void refill(long size) {
         List<Extent> rest = rest();
-        Extent extent = heap.allocate(kind, size, Math.max(size, preferredBytes));
+        Extent extent = extent(size);
         preferredBytes = Math.min(LAST_EXTENT_BYTES, preferredBytes * 2);
         next = extent.address().offset();
         end = next + extent.lengthBytes();
         if (!rest.isEmpty()) {
-            heap.retire(rest);
+            LeasedMemory.retire(heap, rest);
+        }
+    }
+
+    private Extent extent(long size) {
+        try {
+            return heap.allocate(kind, size, Math.max(size, preferredBytes));
+        } catch (OutcomeUnknownException e) {
+            // If the node takes an extent too late it gets it back: the structure has not changed.
+            throw NodeUnavailableException.of("memory for " + size + " bytes in heap " + heap.name() + " was not allocated: "
+                    + e.getMessage(), e);
         }
     }
 

@@ -32,6 +32,7 @@ import org.jspecify.annotations.Nullable;
 /// session cuts its
 /// blocks from; [Protection] may narrow both to single blocks.
 final class LeasedMemory implements Memory {
+    private static final System.Logger LOG = System.getLogger(LeasedMemory.class.getName());
     private static final int NODE_SHIFT = 38;
     private static final long OFFSET_MASK = (1L << NODE_SHIFT) - 1;
     /// Blocks that are given back with one control request.
@@ -176,7 +177,7 @@ final class LeasedMemory implements Memory {
             retireLock.unlock();
         }
         if (full != null) {
-            heap.retire(full);
+            retire(heap, full);
         }
     }
 
@@ -234,9 +235,20 @@ final class LeasedMemory implements Memory {
         }
         extents.values().forEach(allocator -> rest.addAll(allocator.close()));
         for (int from = 0; from < rest.size(); from += RETIRE_BATCH) {
-            heap.retire(rest.subList(from, Math.min(rest.size(), from + RETIRE_BATCH)));
+            retire(heap, rest.subList(from, Math.min(rest.size(), from + RETIRE_BATCH)));
         }
         chunks.close();
+    }
+
+    /// Retires ranges. If the node does not say whether it has, they are left to the destruction of the heap: to retire them again
+    /// might be refused, and the operation that wants them retired is done.
+    static void retire(RemoteHeap heap, List<Extent> ranges) {
+        try {
+            heap.retire(ranges);
+        } catch (OutcomeUnknownException e) {
+            LOG.log(System.Logger.Level.WARNING, "{0} ranges of heap {1} may be lost until it is destroyed: {2}", ranges.size(),
+                    heap.name(), e.getMessage());
+        }
     }
 
     /// What the failure of a doorbell means to a structure. A WRITE in doubt, unlike an atomic, comes with what kept the session
