@@ -19,8 +19,6 @@ import org.jspecify.annotations.Nullable;
 /// lease lacks the right or the node refuses them, [OutcomeUnknownException] or [NodeUnavailableException] when the connection
 /// breaks. A transfer longer than 64 MiB is made in parts. Thread-safe.
 public final class Lease implements AutoCloseable {
-    private static final long NEVER = Long.MAX_VALUE;
-
     private final SessionCore session;
     private final long id;
     private final RemoteAddress address;
@@ -34,7 +32,8 @@ public final class Lease implements AutoCloseable {
 
     /// The activation that `key` belongs to, high, and the key, low: read as one.
     private volatile long binding;
-    private volatile long deadlineNanos;
+    /// Whether the node may hold the lease for longer than its word, as it is known here, says.
+    private volatile boolean mayOutlive;
     private final LeaseEnding ending = new LeaseEnding();
     private volatile @Nullable Future<?> deadlineWatch;
     private volatile @Nullable Renewal renewal;
@@ -51,7 +50,6 @@ public final class Lease implements AutoCloseable {
         this.mode = mode;
         this.renewalNanos = renewalNanos;
         word = new LeaseWord(session, granted);
-        deadlineNanos = word.deadlineNanos();
         bind(granted.generation(), granted.key());
     }
 
@@ -67,7 +65,6 @@ public final class Lease implements AutoCloseable {
         mode = LeaseMode.UNCHECKED;
         renewalNanos = 0;
         word = null;
-        deadlineNanos = NEVER;
         bind(0, key);
     }
 
@@ -96,9 +93,9 @@ public final class Lease implements AutoCloseable {
         if (ending.hasEnded()) {
             return Duration.ZERO;
         }
-        long deadline = deadlineNanos;
-        return deadline == NEVER ? ChronoUnit.FOREVER.getDuration()
-                : Duration.ofNanos(deadline - session.clock().latestNodeNanos());
+        LeaseWord own = word;
+        return own == null ? ChronoUnit.FOREVER.getDuration()
+                : Duration.ofNanos(own.deadlineNanos() - session.clock().latestNodeNanos());
     }
 
     /// Whether operations can still be posted, by the holder's clock.
@@ -182,11 +179,37 @@ public final class Lease implements AutoCloseable {
         if (ending.hasEnded()) {
             throw endedException("extension of " + this);
         }
-        if (!own.extend(SystemClock.nanosOf(time))) {
+        boolean isThere;
+        try {
+            isThere = own.extend(SystemClock.nanosOf(time));
+        } catch (OutcomeUnknownException e) {
+            extensionInDoubt();
+            throw e;
+        }
+        if (!isThere) {
             lose(Loss.ENDED_BY_NODE);
+        }
+        if (!isThere || !extended()) {
             throw endedException("extension of " + this);
         }
-        deadlineNanos = own.deadlineNanos();
+    }
+
+    /// After the deadline has moved at the node. If that was learned too late, and the lease has ended here, the node is told.
+    ///
+    /// @return whether the lease has not ended
+    boolean extended() {
+        if (!ending.hasEnded()) {
+            return true;
+        }
+        session.relinquishLater(id);
+        return false;
+    }
+
+    /// After an attempt to move the deadline that may have succeeded. When the lease ends here, the node is told.
+    void extensionInDoubt() {
+        mayOutlive = true;
+        // It may have ended just now without seeing that.
+        extended();
     }
 
     /// Has `action` run once when the session finds that the lease ended other than by [#close()], on a thread of the session; at
@@ -232,6 +255,17 @@ public final class Lease implements AutoCloseable {
         }
     }
 
+    /// Ends the lease if its deadline has passed.
+    void expire() {
+        LeaseWord own = word;
+        if (own != null && own.endAt(session.clock().latestNodeNanos(), () -> ending.lose(Loss.EXPIRED))) {
+            forget();
+            if (mayOutlive) {
+                session.relinquishLater(id);
+            }
+        }
+    }
+
     private void forget() {
         session.leases().remove(this);
         Future<?> watch = deadlineWatch;
@@ -246,17 +280,15 @@ public final class Lease implements AutoCloseable {
 
     /// Looks again when the deadline, as it is known now, has surely passed.
     private void watchDeadline() {
-        if (deadlineNanos != NEVER && !ending.hasEnded()) {
-            deadlineWatch = SessionTimer.after(deadlineNanos - session.clock().latestNodeNanos(), this::deadlineCame);
+        LeaseWord own = word;
+        if (own != null && !ending.hasEnded()) {
+            deadlineWatch = SessionTimer.after(own.deadlineNanos() - session.clock().latestNodeNanos(), this::deadlineCame);
         }
     }
 
     private void deadlineCame() {
-        if (hasPassed()) {
-            lose(Loss.EXPIRED);
-        } else {
-            watchDeadline();
-        }
+        expire();
+        watchDeadline();
     }
 
     /// Starts what extends the lease at half-life.
@@ -265,14 +297,6 @@ public final class Lease implements AutoCloseable {
         if (own != null) {
             renewal = new Renewal(session, this, own, renewalNanos);
             renewal.schedule();
-        }
-    }
-
-    /// A renewal moved the deadline.
-    void extended() {
-        LeaseWord own = word;
-        if (own != null) {
-            deadlineNanos = own.deadlineNanos();
         }
     }
 
@@ -303,18 +327,15 @@ public final class Lease implements AutoCloseable {
 
     /// Whether an operation may be posted through the queue pair of activation `generation`, by the holder's clock.
     boolean isUsableOn(int generation) {
-        return !ending.hasEnded() && (word == null || (int) (binding >>> Integer.SIZE) == generation
-                && session.clock().latestNodeNanos() < deadlineNanos);
+        LeaseWord own = word;
+        return !ending.hasEnded() && (own == null || (int) (binding >>> Integer.SIZE) == generation
+                && session.clock().latestNodeNanos() < own.deadlineNanos());
     }
 
     /// Whether it has ended, or its deadline may have passed.
     boolean hasEnded(ClusterClock clock) {
-        return ending.hasEnded() || word != null && clock.latestNodeNanos() >= deadlineNanos;
-    }
-
-    /// Whether its deadline may have passed.
-    boolean hasPassed() {
-        return word != null && session.clock().latestNodeNanos() >= deadlineNanos;
+        LeaseWord own = word;
+        return ending.hasEnded() || own != null && clock.latestNodeNanos() >= own.deadlineNanos();
     }
 
     /// Where in the range `remoteAddress` is.

@@ -84,9 +84,7 @@ final class LeaseTable {
     /// Ends the leases whose deadline has passed.
     void sweep() {
         for (Lease lease : all()) {
-            if (lease.hasPassed()) {
-                lease.lose(Loss.EXPIRED);
-            }
+            lease.expire();
         }
     }
 

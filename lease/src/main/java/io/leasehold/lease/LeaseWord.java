@@ -2,6 +2,7 @@ package io.leasehold.lease;
 
 import io.leasehold.lease.ControlMessage.Granted;
 import io.leasehold.lease.WorkChain.Kind;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /// A lease's word at the node, as its holder knows it, and the deadline it stands for.
@@ -107,6 +108,14 @@ final class LeaseWord {
         if (Integer.compareUnsigned(count, units) > 0) {
             units = count;
         }
+    }
+
+    /// Runs `ending` if the deadline has passed at `nowNanos` of the node's clock: never between somebody's learning that it has
+    /// moved and the move.
+    ///
+    /// @return what `ending` returned
+    synchronized boolean endAt(long nowNanos, BooleanSupplier ending) {
+        return nowNanos >= deadlineNanos() && ending.getAsBoolean();
     }
 
     /// Moves the deadline by `nanos`. One round trip, and one more each time that another thread was faster.

@@ -62,8 +62,11 @@ final class Renewal {
         Batch batch = session.batch();
         batch.addToWord(word.remote(), expected, desired);
         batch.executeAsync().whenComplete((_, failure) -> {
-            // Without an answer the word may have moved or not: the next attempt finds out.
+            // Without an answer the word may have moved or not: the next attempt finds out, if the lease lives so long.
             boolean there = failure != null || word.learn(batch.previous(0), expected, desired);
+            if (failure instanceof OutcomeUnknownException) {
+                lease.extensionInDoubt();
+            }
             batch.close();
             renewed(there);
         });
@@ -71,10 +74,8 @@ final class Renewal {
 
     private void renewed(boolean there) {
         if (there) {
-            lease.extended();
-            if (lease.hasPassed()) {
-                lease.lose(Loss.EXPIRED);
-            } else if (!cancelled) {
+            lease.expire();
+            if (lease.extended() && !cancelled) {
                 schedule();
             }
         } else {
@@ -83,8 +84,8 @@ final class Renewal {
     }
 
     private void expire() {
-        if (!cancelled && lease.hasPassed()) {
-            lease.lose(Loss.EXPIRED);
+        if (!cancelled) {
+            lease.expire();
         }
     }
 }

@@ -13,18 +13,20 @@ import io.leasehold.testkit.MutantDevice;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 
 /// A session at a [ScriptedNode] whose device reports what the test wants: requests that were carried out as in doubt.
 final class DoubtfulClient implements AutoCloseable {
     static final RemoteAddress START = new RemoteAddress(0, 0);
-    static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(1);
+    static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(2);
     private static final Duration PATIENCE = Duration.ofSeconds(20);
 
     private final DeviceOptions local = DeviceOptions.soft().withLinks(Link.LOCAL);
     final ScriptedNode node = new ScriptedNode(local);
     final MutantDevice device = MutantDevice.of(RdmaDevice.open(local));
-    final Session session = Session.connect(device, node.address(),
-            SessionOptions.defaults().withTimeouts(Duration.ofSeconds(2), REQUEST_TIMEOUT));
+    private final AtomicLong leaps = new AtomicLong();
+    final Session session = Session.connect(device, node.address(), SessionOptions.defaults()
+            .withTimeouts(Duration.ofSeconds(2), REQUEST_TIMEOUT).withClock(() -> SystemClock.NANOS.getAsLong() + leaps.get()));
 
     Lease lease(Duration term) {
         return session.acquireWrite(START, 65536, term);
@@ -55,6 +57,17 @@ final class DoubtfulClient implements AutoCloseable {
     /// From now on the node answers no activation: nothing is recovered.
     void lockOut() {
         node.script = (_, request) -> request instanceof Activate ? ScriptedNode.SILENCE : null;
+    }
+
+    /// Has the client's clock leap, so that leases end here which still live at the node, and finds those.
+    void leap(Duration time) {
+        leaps.addAndGet(time.toNanos());
+        session.core().leases().sweep();
+    }
+
+    /// Waits until the node has been told to end all leases.
+    void awaitNoLease() {
+        Await.until(PATIENCE, "the node was told to end all leases", node.client().leases::isEmpty);
     }
 
     /// The lease word of the first lease.
