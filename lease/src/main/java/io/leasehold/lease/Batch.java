@@ -17,7 +17,7 @@ public final class Batch implements AutoCloseable {
     public enum Outcome {
         /// It was carried out.
         DONE,
-        /// It was refused: nothing was read or changed.
+        /// It was refused: nothing was changed.
         REFUSED,
         /// It was not carried out.
         NOT_EXECUTED,

@@ -2,6 +2,7 @@ package io.leasehold.lease;
 
 import io.leasehold.lease.WorkChain.Fault;
 import io.leasehold.lease.WorkChain.Kind;
+import io.leasehold.rdma.WorkCompletionStatus;
 
 /// Says what went wrong with a chain: the node, the operation and its range, the cause and the remedy.
 final class ChainFailure {
@@ -19,8 +20,10 @@ final class ChainFailure {
         if (doubtful < 0) {
             return certain(chain, describe(chain, chain.from));
         }
-        String what = describe(chain, doubtful) + ": the connection broke before the answer came; it may have been carried out: read"
-                + " before trying again";
+        String why = chain.errorStatus == WorkCompletionStatus.REM_ACCESS_ERR && chain.lengthBytes(doubtful) > WorkChain.WHOLE_MAX
+                ? ": it was refused, but longer ones than " + WorkChain.WHOLE_MAX + " bytes are in pieces; some"
+                : ": the connection broke before the answer came; it";
+        String what = describe(chain, doubtful) + why + " may have been carried out: read before trying again";
         if (chain.fault == Fault.IN_DOUBT) {
             return new OutcomeUnknownException(what + " (" + chain.status + ")");
         }

@@ -2,9 +2,10 @@ package io.leasehold.lease;
 
 import java.lang.foreign.MemorySegment;
 
-/// Transfers that are longer than the scratch memory of one operation: by a batch, in parts of which each is checked as a whole.
+/// Transfers that are longer than the scratch memory of one operation: by a batch, in parts.
 final class LargeTransfer {
-    /// Longest part: what one work request moves, the node's device either allows whole or refuses whole.
+    /// Longest part, and most scratch memory. When a lease ends meanwhile, parts of a WRITE may have been written, and of one part
+    /// its first [WorkChain#WHOLE_MAX] bytes or more.
     static final long PART_MAX = 64L << 20;
 
     private LargeTransfer() {

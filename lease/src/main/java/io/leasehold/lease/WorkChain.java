@@ -61,6 +61,9 @@ final class WorkChain {
 
     /// Most operations of one chain: what its part of a work request id can count.
     static final int LENGTH_MAX = 1 << 20;
+    /// Longest WRITE that a device refuses as a whole: what the software fabric carries in one piece. Of a longer one a first part
+    /// may have been written when its key was revoked.
+    static final int WHOLE_MAX = 1 << 16;
     private static final int POSITION_BITS = 20;
     private static final int GENERATION_BITS = 24;
 
@@ -302,7 +305,8 @@ final class WorkChain {
             errorStatus = how;
             flushOrder = order;
         }
-        if (how.mayHaveTakenEffect()) {
+        if (how.mayHaveTakenEffect() || how == WorkCompletionStatus.REM_ACCESS_ERR && kinds[position] == Kind.WRITE
+                && lengths[position] > WHOLE_MAX) {
             doubtEnd = Math.max(doubtEnd, position + 1);
         }
     }

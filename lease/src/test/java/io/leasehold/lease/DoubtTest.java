@@ -142,6 +142,36 @@ class DoubtTest {
     }
 
     @Test
+    void longWriteThatIsRefusedMayHaveBeenCarriedOutInPart() {
+        Lease wide = client.session.acquireWrite(DoubtfulClient.START, ScriptedNode.MEMORY_BYTES, Duration.ofSeconds(50));
+        client.report(WorkCompletionStatus.REM_ACCESS_ERR, WorkCompletionOpcode.RDMA_WRITE, 1, () -> { });
+        assertThatThrownBy(() -> wide.write(0, new byte[WorkChain.WHOLE_MAX + 1])).isInstanceOf(OutcomeUnknownException.class)
+                .hasMessageContaining("in pieces").hasCauseInstanceOf(AccessDeniedException.class);
+        client.report(WorkCompletionStatus.REM_ACCESS_ERR, WorkCompletionOpcode.RDMA_WRITE, 2, () -> { });
+        assertThatThrownBy(() -> wide.write(0, new byte[WorkChain.WHOLE_MAX])).isInstanceOf(AccessDeniedException.class);
+        try (Batch batch = client.session.batch()) {
+            batch.write(wide, 0, MemorySegment.ofArray(new byte[WorkChain.WHOLE_MAX + 1]));
+            batch.write(wide, 0, MemorySegment.ofArray(BYTES));
+            client.report(WorkCompletionStatus.REM_ACCESS_ERR, WorkCompletionOpcode.RDMA_WRITE, 1, () -> { });
+            assertThatThrownBy(batch::execute).isInstanceOf(AccessDeniedException.class);
+            assertThat(batch.outcome(1)).isEqualTo(Batch.Outcome.REFUSED);
+            batch.reset();
+            batch.write(wide, 0, MemorySegment.ofArray(new byte[WorkChain.WHOLE_MAX + 1]));
+            client.report(WorkCompletionStatus.REM_ACCESS_ERR, WorkCompletionOpcode.RDMA_WRITE, 1, () -> { });
+            assertThatThrownBy(batch::execute).isInstanceOf(OutcomeUnknownException.class);
+            assertThat(batch.outcome(0)).isEqualTo(Batch.Outcome.UNKNOWN);
+        }
+    }
+
+    @Test
+    void longReadThatIsRefusedHasChangedNothing() {
+        Lease wide = client.session.acquireWrite(DoubtfulClient.START, ScriptedNode.MEMORY_BYTES, Duration.ofSeconds(50));
+        client.report(WorkCompletionStatus.REM_ACCESS_ERR, WorkCompletionOpcode.RDMA_READ, 1, () -> { });
+        MemorySegment into = MemorySegment.ofArray(new byte[WorkChain.WHOLE_MAX + 1]);
+        assertThatThrownBy(() -> wide.read(0, into)).isInstanceOf(AccessDeniedException.class);
+    }
+
+    @Test
     void doubtEndsWhenTheWriteIsRepeatedAndIsNoMatterForTheNext() {
         client.doubt(WorkCompletionOpcode.RDMA_WRITE, 1, () -> { });
         lease.write(0, BYTES);
