@@ -1,5 +1,6 @@
 package io.leasehold.rdma;
 
+import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.Set;
 
@@ -9,11 +10,16 @@ import java.util.Set;
 /// @param host the address to listen at and to be reached at
 /// @param port the port to listen at; 0 for any free one
 /// @param links the links that may be used, the nearest that reaches the peer is chosen (software fabric only)
+/// @param sharedMemoryDirectory where the shared-memory link makes its files: on one host, both ends name the same; files have a
+///        name there for a moment only and belong to this user alone
 /// @param maxWindows most memory windows
 /// @param maxQueuePairs most queue pairs
 /// @param hostility how badly the software fabric behaves within what hardware may do; [Hostility#NONE] in production
-public record DeviceOptions(String provider, String host, int port, Set<Link> links, int maxWindows, int maxQueuePairs,
-        Hostility hostility) {
+public record DeviceOptions(String provider, String host, int port, Set<Link> links, Path sharedMemoryDirectory, int maxWindows,
+        int maxQueuePairs, Hostility hostility) {
+    /// Memory that has files, on Linux.
+    private static final Path SHARED_MEMORY = Path.of("/dev/shm");
+
     /// Checks the ranges.
     public DeviceOptions {
         links = Set.copyOf(links);
@@ -31,33 +37,43 @@ public record DeviceOptions(String provider, String host, int port, Set<Link> li
         }
     }
 
-    /// The software fabric on the loopback address, all links, any port, 65,536 windows and 16,384 queue pairs.
+    /// The software fabric on the loopback address, all links, files in `/dev/shm`, any port, 65,536 windows and 16,384 queue
+    /// pairs.
     public static DeviceOptions soft() {
-        return new DeviceOptions("soft", "127.0.0.1", 0, EnumSet.allOf(Link.class), 1 << 16, 1 << 14, Hostility.NONE);
+        return new DeviceOptions("soft", "127.0.0.1", 0, EnumSet.allOf(Link.class), SHARED_MEMORY, 1 << 16, 1 << 14,
+                Hostility.NONE);
     }
 
     /// The same at another address.
     public DeviceOptions withAddress(String newHost, int newPort) {
-        return new DeviceOptions(provider, newHost, newPort, links, maxWindows, maxQueuePairs, hostility);
+        return new DeviceOptions(provider, newHost, newPort, links, sharedMemoryDirectory, maxWindows, maxQueuePairs,
+                hostility);
     }
 
     /// The same with only these links.
     public DeviceOptions withLinks(Link first, Link... rest) {
-        return new DeviceOptions(provider, host, port, EnumSet.of(first, rest), maxWindows, maxQueuePairs, hostility);
+        return new DeviceOptions(provider, host, port, EnumSet.of(first, rest), sharedMemoryDirectory, maxWindows,
+                maxQueuePairs, hostility);
+    }
+
+    /// The same with files in another directory, which must exist; one in memory is best.
+    public DeviceOptions withSharedMemoryDirectory(Path directory) {
+        return new DeviceOptions(provider, host, port, links, directory, maxWindows, maxQueuePairs, hostility);
     }
 
     /// The same with another number of windows.
     public DeviceOptions withMaxWindows(int windows) {
-        return new DeviceOptions(provider, host, port, links, windows, maxQueuePairs, hostility);
+        return new DeviceOptions(provider, host, port, links, sharedMemoryDirectory, windows, maxQueuePairs, hostility);
     }
 
     /// The same with another number of queue pairs.
     public DeviceOptions withMaxQueuePairs(int queuePairs) {
-        return new DeviceOptions(provider, host, port, links, maxWindows, queuePairs, hostility);
+        return new DeviceOptions(provider, host, port, links, sharedMemoryDirectory, maxWindows, queuePairs, hostility);
     }
 
     /// The same, but hostile.
     public DeviceOptions withHostility(Hostility newHostility) {
-        return new DeviceOptions(provider, host, port, links, maxWindows, maxQueuePairs, newHostility);
+        return new DeviceOptions(provider, host, port, links, sharedMemoryDirectory, maxWindows, maxQueuePairs,
+                newHostility);
     }
 }

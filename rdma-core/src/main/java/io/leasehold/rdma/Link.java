@@ -4,7 +4,8 @@ package io.leasehold.rdma;
 public enum Link {
     /// Between devices of one JVM: the posting thread carries the request out.
     LOCAL,
-    /// Between processes of one host, by rings in a mapped file.
+    /// Between processes of one user on one host, by rings in a mapped file; on Linux, x86-64 or AArch64. They find out over TCP
+    /// whether they can, and that connection stays open: its end tells each that the other is gone.
     SHARED_MEMORY,
     /// Between hosts, or processes, by one TCP connection a queue pair.
     TCP

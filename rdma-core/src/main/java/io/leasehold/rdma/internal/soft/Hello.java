@@ -17,7 +17,7 @@ import java.nio.charset.StandardCharsets;
 ///         +-----------------------------------------------------------------------+
 ///      0  |                                 magic                                 |
 ///         +-----------------+--------+--------+-----------------------------------+
-///      8  |     version     |  kind  |  zero  |        patience, in ms            |
+///      8  |     version     |  kind  |  links |        patience, in ms            |
 ///         +-----------------+--------+--------+-----------------------------------+
 ///     16  |                          source device                                |
 ///         +-----------------------------------------------------------------------+
@@ -31,16 +31,22 @@ import java.nio.charset.StandardCharsets;
 /// ```
 ///
 /// @param kind [#REQUEST] or [#ATTACH]
+/// @param links the links that the dialler can use, [#TCP] and [#SHARED_MEMORY]
 /// @param patienceMillis how long the dialler waits for an answer
 /// @param source the dialler's queue pair
 /// @param targetDevice the device meant, or 0 for whichever listens there
 /// @param targetNumber the queue pair meant, for ATTACH
 /// @param privateData for REQUEST, what the connection handler sees
-record Hello(int kind, int patienceMillis, QueuePairAddress source, long targetDevice, int targetNumber, byte[] privateData) {
+record Hello(int kind, int links, int patienceMillis, QueuePairAddress source, long targetDevice, int targetNumber,
+        byte[] privateData) {
     /// Asks the listener for a queue pair.
     static final int REQUEST = 1;
     /// Joins a queue pair that waits for this one, the raw way.
     static final int ATTACH = 2;
+    /// The link by TCP, one bit.
+    static final int TCP = 1;
+    /// The link by shared memory, another.
+    static final int SHARED_MEMORY = 2;
     /// `LEASEHLD`, as bytes on the wire.
     static final long MAGIC = 0x444c_4845_5341_454cL;
     /// Bytes before host and private data.
@@ -52,7 +58,7 @@ record Hello(int kind, int patienceMillis, QueuePairAddress source, long targetD
         EndpointAddress endpoint = source.endpoint();
         byte[] host = endpoint.host().getBytes(StandardCharsets.UTF_8);
         return ByteBuffer.allocate(FIXED_BYTES + host.length + privateData.length).order(ByteOrder.LITTLE_ENDIAN)
-                .putLong(MAGIC).putShort((short) Frame.VERSION).put((byte) kind).put((byte) 0).putInt(patienceMillis)
+                .putLong(MAGIC).putShort((short) Frame.VERSION).put((byte) kind).put((byte) links).putInt(patienceMillis)
                 .putLong(endpoint.device()).putLong(targetDevice).putInt(source.number()).putInt(targetNumber)
                 .putShort((short) endpoint.port()).putShort((short) host.length).putShort((short) privateData.length)
                 .putShort((short) 0).put(host).put(privateData).array();
@@ -65,12 +71,14 @@ record Hello(int kind, int patienceMillis, QueuePairAddress source, long targetD
         ByteBuffer fixed = readFully(channel, FIXED_BYTES, deadlineNanos);
         checkMagic(fixed);
         int kind = fixed.get(10);
+        int links = fixed.get(11);
         int hostLength = Short.toUnsignedInt(fixed.getShort(42));
         int privateLength = Short.toUnsignedInt(fixed.getShort(44));
-        if (kind != REQUEST && kind != ATTACH || fixed.get(11) != 0 || fixed.getShort(46) != 0 || hostLength == 0
-                || hostLength > HOST_MAX || privateLength > SoftDevice.MAX_PRIVATE_DATA_BYTES) {
+        if (kind != REQUEST && kind != ATTACH || links <= 0 || links > (TCP | SHARED_MEMORY) || fixed.getShort(46) != 0
+                || hostLength == 0 || hostLength > HOST_MAX || privateLength > SoftDevice.MAX_PRIVATE_DATA_BYTES) {
             throw new ProtocolViolation(
-                    "a malformed hello of kind " + kind + " with lengths " + hostLength + " and " + privateLength);
+                    "a malformed hello of kind " + kind + " for links " + links + " with lengths " + hostLength + " and "
+                            + privateLength);
         }
         ByteBuffer rest = readFully(channel, hostLength + privateLength, deadlineNanos);
         byte[] host = new byte[hostLength];
@@ -79,7 +87,7 @@ record Hello(int kind, int patienceMillis, QueuePairAddress source, long targetD
         try {
             var endpoint = new EndpointAddress(SoftProvider.NAME, new String(host, StandardCharsets.UTF_8),
                     Short.toUnsignedInt(fixed.getShort(40)), fixed.getLong(16));
-            return new Hello(kind, Math.max(0, fixed.getInt(12)), new QueuePairAddress(endpoint, fixed.getInt(32)),
+            return new Hello(kind, links, Math.max(0, fixed.getInt(12)), new QueuePairAddress(endpoint, fixed.getInt(32)),
                     fixed.getLong(24), fixed.getInt(36), privateData);
         } catch (IllegalArgumentException e) {
             throw new ProtocolViolation("a hello with a malformed address: " + e.getMessage());

@@ -12,6 +12,7 @@ final class NativeMemory {
     /// All of it. A constant, so that the compiler folds its bounds and its (everlasting) scope away.
     private static final MemorySegment ALL = all();
     private static final VarHandle WORD = ValueLayout.JAVA_LONG.varHandle();
+    private static final VarHandle HALF_WORD = ValueLayout.JAVA_INT.varHandle();
     private static final int WORD_BYTES = Long.BYTES;
     private static final int IN_WORD = WORD_BYTES - 1;
 
@@ -152,6 +153,31 @@ final class NativeMemory {
     /// Loads from an address of any alignment.
     static long getLong(long address) {
         return ALL.get(ValueLayout.JAVA_LONG_UNALIGNED, address);
+    }
+
+    /// Loads from an aligned address, before whatever comes after.
+    static long getLongAcquire(long address) {
+        return (long) WORD.getAcquire(ALL, address);
+    }
+
+    /// Loads from an aligned address, exactly once.
+    static long getLongOnce(long address) {
+        return (long) WORD.getOpaque(ALL, address);
+    }
+
+    /// Stores to an aligned address, after whatever came before.
+    static void putLongRelease(long address, long value) {
+        WORD.setRelease(ALL, address, value);
+    }
+
+    /// Loads from an aligned address that others write to.
+    static int getInt(long address) {
+        return (int) HALF_WORD.getOpaque(ALL, address);
+    }
+
+    /// Stores to an aligned address that others read.
+    static void putInt(long address, int value) {
+        HALF_WORD.setOpaque(ALL, address, value);
     }
 
     /// Copies from a segment of any kind.

@@ -8,6 +8,7 @@ import io.leasehold.rdma.WorkCompletionOpcode;
 import io.leasehold.rdma.WorkCompletionStatus;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
@@ -32,6 +33,12 @@ final class SoftCompletionQueue implements CompletionQueue {
     /// A window was invalidated.
     static final int WITH_INVALIDATE = 4;
 
+    private static final PolledWire[] NO_WIRES = {};
+    /// Whoever polls looks at no more wires than that; beyond, the threads of the wires do it all.
+    private static final int POLLED_WIRES_MAX = 8;
+    /// For how long a waiter looks for itself before it sleeps: as long as it takes to be woken.
+    private static final long LOOK_NANOS = 50_000;
+
     private static final int STRIDE = 4;
     private static final int ID = 0;
     private static final int KIND = 1;
@@ -48,6 +55,7 @@ final class SoftCompletionQueue implements CompletionQueue {
     // Only on a hostile device.
     private final @Nullable HeldCompletions held;
     private final Set<WorkQueues> users = ConcurrentHashMap.newKeySet();
+    private volatile PolledWire[] wires = NO_WIRES;
     private long head;
     private volatile long tail;
     // Equal to head except for a moment inside poll: lets an empty queue be seen without the lock.
@@ -91,6 +99,41 @@ final class SoftCompletionQueue implements CompletionQueue {
     /// A queue pair is closed and uses this queue no more.
     void unuse(WorkQueues queuePair) {
         users.remove(queuePair);
+    }
+
+    /// Whoever polls may carry on this wire from now on.
+    void addPolled(PolledWire wire) {
+        lock.lock();
+        try {
+            PolledWire[] more = Arrays.copyOf(wires, wires.length + 1);
+            more[wires.length] = wire;
+            wires = more;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// The wire has ended.
+    void removePolled(PolledWire wire) {
+        lock.lock();
+        try {
+            wires = Arrays.stream(wires).filter(other -> other != wire).toArray(PolledWire[]::new);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// Carries on the wires, if the queue is empty. The caller holds no lock.
+    ///
+    /// @return whether there is something to poll
+    private boolean advance() {
+        PolledWire[] current = wires;
+        if (current.length <= POLLED_WIRES_MAX) {
+            for (int i = 0; i < current.length && tail == polled; i++) {
+                current[i].advance();
+            }
+        }
+        return tail != polled;
     }
 
     /// Adds a completion. The caller holds a lock of `owner` and calls [#tell] later without it.
@@ -194,7 +237,7 @@ final class SoftCompletionQueue implements CompletionQueue {
 
     @Override
     public boolean poll(WorkCompletion into) {
-        if (tail == polled) {
+        if (tail == polled && !advance()) {
             return false;
         }
         lock.lock();
@@ -243,7 +286,10 @@ final class SoftCompletionQueue implements CompletionQueue {
         if (tail != polled && !closed) {
             return true;
         }
-        long left = NicClock.nanosOf(timeout);
+        long left = look(NicClock.nanosOf(timeout));
+        if (left < 0) {
+            return true;
+        }
         lock.lockInterruptibly();
         try {
             waiters++;
@@ -258,6 +304,28 @@ final class SoftCompletionQueue implements CompletionQueue {
         } finally {
             lock.unlock();
         }
+    }
+
+    /// Looks for itself for a moment, where that can help.
+    ///
+    /// @return what is left of the time; negative if there is something to poll
+    private long look(long nanos) {
+        if (wires.length == 0 || nanos == 0) {
+            return nanos;
+        }
+        long start = NicClock.nanos();
+        long spent;
+        do {
+            if (advance()) {
+                return -1;
+            }
+            Thread.yield();
+            spent = NicClock.nanos() - start;
+        } while (spent < Math.min(nanos, LOOK_NANOS) && !closed);
+        for (PolledWire wire : wires) {
+            wire.leave();
+        }
+        return Math.max(0, nanos - spent);
     }
 
     @Override

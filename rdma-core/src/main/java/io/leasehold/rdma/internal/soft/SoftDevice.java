@@ -18,6 +18,7 @@ import io.leasehold.rdma.RdmaDevice;
 import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.ResourceCounts;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -51,6 +52,7 @@ final class SoftDevice implements RdmaDevice {
     private final DeviceAttributes attributes;
     private final long id;
     private final KeyTable keys;
+    private final @Nullable RingDirectory ringDirectory;
     private final DeviceThreads threads = new DeviceThreads();
     private final AsyncEvents events = new AsyncEvents(this);
     private final NicTimer timer;
@@ -78,6 +80,7 @@ final class SoftDevice implements RdmaDevice {
 
     private SoftDevice(DeviceOptions options) {
         this.options = options;
+        ringDirectory = openRings(options);
         lastPort = options.port();
         var random = new SecureRandom();
         long drawn = random.nextLong();
@@ -97,6 +100,33 @@ final class SoftDevice implements RdmaDevice {
         var device = new SoftDevice(options);
         LocalFabric.add(device);
         return device;
+    }
+
+    /// The directory of the shared-memory link, or `null` if that link is not wanted or not to be had.
+    private static @Nullable RingDirectory openRings(DeviceOptions options) {
+        if (!options.links().contains(Link.SHARED_MEMORY)) {
+            return null;
+        }
+        try {
+            return RingDirectory.open(options.sharedMemoryDirectory());
+        } catch (IOException e) {
+            if (options.links().equals(Set.of(Link.SHARED_MEMORY))) {
+                throw new RdmaException(RdmaError.INVALID_ARGUMENT, "the shared-memory link is not possible here: " + e
+                        + "; name another directory, or allow another link", e);
+            }
+            LOG.log(System.Logger.Level.INFO, "the shared-memory link is not used: {0}", e.toString());
+            return null;
+        }
+    }
+
+    /// The directory of the shared-memory link, or `null` if this device does not use it.
+    @Nullable RingDirectory ringDirectory() {
+        return ringDirectory;
+    }
+
+    /// The links to other processes that this device can use, as in [Hello].
+    int dialledLinks() {
+        return (options.links().contains(Link.TCP) ? Hello.TCP : 0) | (ringDirectory == null ? 0 : Hello.SHARED_MEMORY);
     }
 
     long id() {
@@ -322,9 +352,10 @@ final class SoftDevice implements RdmaDevice {
 
     // ---- connections
 
-    /// Where this device can be reached. Begins to listen if the device has the TCP link.
+    /// Where this device can be reached. Begins to listen if the device has a link to other processes; that by shared memory is
+    /// agreed on over TCP.
     EndpointAddress endpoint() {
-        int reachedAt = options.links().contains(Link.TCP) ? openPort() : options.port();
+        int reachedAt = dialledLinks() != 0 ? openPort() : options.port();
         return new EndpointAddress(SoftProvider.NAME, options.host(), reachedAt, id);
     }
 
@@ -418,14 +449,14 @@ final class SoftDevice implements RdmaDevice {
         if (near != null) {
             return connectLocally(queuePair, near, remote, privateData, timeout);
         }
-        if (options.links().contains(Link.TCP) && remote.port() != 0) {
-            return connectByTcp(queuePair, remote, privateData, timeout);
+        if (dialledLinks() != 0 && remote.port() != 0) {
+            return dial(queuePair, remote, privateData, timeout);
         }
         throw new RdmaException(RdmaError.UNREACHABLE,
                 "connecting to " + remote + ": no link of " + options.links() + " reaches it");
     }
 
-    private static byte[] connectByTcp(SoftQueuePair queuePair, EndpointAddress remote, byte[] privateData, Duration timeout) {
+    private static byte[] dial(SoftQueuePair queuePair, EndpointAddress remote, byte[] privateData, Duration timeout) {
         var dialler = new TcpDialler(queuePair, remote);
         queuePair.startConnecting(dialler);
         try {
@@ -468,7 +499,7 @@ final class SoftDevice implements RdmaDevice {
         EndpointAddress endpoint = remote.endpoint();
         if (nearby(endpoint) != null) {
             LocalFabric.pair(queuePair, remote);
-        } else if (options.links().contains(Link.TCP) && endpoint.port() != 0) {
+        } else if (dialledLinks() != 0 && endpoint.port() != 0) {
             int order = Long.compareUnsigned(id, endpoint.device());
             if (order < 0) {
                 threads.startVirtual("leasehold-nic-attach", () -> new TcpDialler(queuePair, endpoint).attach(remote));

@@ -26,6 +26,7 @@ final class TcpDialler implements PendingConnection {
     private final EndpointAddress remote;
     private final long startNanos = NicClock.nanos();
     private volatile @Nullable SocketChannel channel;
+    private @Nullable RingFile rings;
     private volatile @Nullable String cancelled;
     private String phase = "connect";
 
@@ -45,19 +46,19 @@ final class TcpDialler implements PendingConnection {
             var peer = new QueuePairAddress(new EndpointAddress(SoftProvider.NAME, remote.host(), remote.port(), answer.device()),
                     answer.number());
             phase = "bring up";
-            TcpWire wire = new TcpWire(queuePair.queues(), opened(), peer, new byte[0]);
+            RemoteWire wire = opened().wire(queuePair.queues(), peer, new byte[0]);
+            up = true;
             if (!queuePair.comeUp(this, wire, peer)) {
                 wire.discard();
                 throw new ClosedChannelException();
             }
-            up = true;
             wire.start();
             return answer.data();
         } catch (IOException | UnresolvedAddressException e) {
             throw failure(e);
         } finally {
             if (!up) {
-                close();
+                closeAll();
             }
         }
     }
@@ -71,7 +72,7 @@ final class TcpDialler implements PendingConnection {
                 // The acceptor is to give up first: its answer says why.
                 dial(hello(Hello.ATTACH, ATTACH_PATIENCE, target.number(), new byte[0]),
                         NicClock.deadline(ATTACH_PATIENCE.multipliedBy(2)));
-                TcpWire wire = new TcpWire(queuePair.queues(), opened(), target, new byte[0]);
+                RemoteWire wire = opened().wire(queuePair.queues(), target, new byte[0]);
                 if (queuePair.linkUp(wire)) {
                     wire.start();
                 } else {
@@ -79,7 +80,7 @@ final class TcpDialler implements PendingConnection {
                 }
                 return;
             } catch (IOException | UnresolvedAddressException | RdmaException e) {
-                close();
+                closeAll();
                 queuePair.linkProblem(String.valueOf(e.getMessage()));
                 LOG.log(System.Logger.Level.DEBUG, "attaching to {0}: {1}", target, e);
             }
@@ -94,7 +95,7 @@ final class TcpDialler implements PendingConnection {
 
     private Hello hello(int kind, Duration patience, int targetNumber, byte[] privateData) {
         int millis = Math.clamp(NicClock.nanosOf(patience) / 1_000_000, 1, Integer.MAX_VALUE);
-        return new Hello(kind, millis, queuePair.identity(), remote.device(), targetNumber, privateData);
+        return new Hello(kind, device().dialledLinks(), millis, queuePair.identity(), remote.device(), targetNumber, privateData);
     }
 
     private Answer dial(Hello hello, long deadline) throws IOException {
@@ -110,6 +111,18 @@ final class TcpDialler implements PendingConnection {
         opening.write(ByteBuffer.wrap(hello.encode()));
         phase = "await the answer";
         Answer answer = Answer.read(opening, deadline);
+        if (answer.isOffer()) {
+            phase = "share memory";
+            rings = share(opening, answer.reason());
+            phase = "await the answer";
+            answer = Answer.read(opening, deadline);
+        }
+        if (answer.isOffer() || answer.link() == Hello.SHARED_MEMORY && rings == null) {
+            throw new ProtocolViolation("an answer for a link that was not agreed on");
+        }
+        if (answer.link() == Hello.TCP) {
+            dropRings();
+        }
         RdmaError refusal = answer.refusal();
         if (refusal != null) {
             throw new RdmaException(refusal, describe(answer.reason()));
@@ -125,12 +138,24 @@ final class TcpDialler implements PendingConnection {
         return (int) Math.min(millis, Integer.MAX_VALUE);
     }
 
-    private SocketChannel opened() throws ClosedChannelException {
+    private @Nullable RingFile share(SocketChannel opening, String name) throws IOException {
+        RingDirectory directory = device().ringDirectory();
+        if (directory == null) {
+            throw new ProtocolViolation("an offer of shared memory that nobody asked for");
+        }
+        return PeerConnection.take(opening, directory, name);
+    }
+
+    private SoftDevice device() {
+        return queuePair.device();
+    }
+
+    private PeerConnection opened() throws ClosedChannelException {
         SocketChannel current = channel;
         if (current == null) {
             throw new ClosedChannelException();
         }
-        return current;
+        return new PeerConnection(current, rings);
     }
 
     private RdmaException failure(Exception e) {
@@ -152,6 +177,20 @@ final class TcpDialler implements PendingConnection {
     public void cancel(String cause) {
         cancelled = cause;
         close();
+    }
+
+    /// By the dialling thread, when there is no wire.
+    private void closeAll() {
+        dropRings();
+        close();
+    }
+
+    private void dropRings() {
+        RingFile dropped = rings;
+        if (dropped != null) {
+            rings = null;
+            dropped.close();
+        }
     }
 
     private void close() {

@@ -6,12 +6,8 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.SocketChannel;
 
-/// What waits to be written to one connection. Guarded by the send lock of its queue pair.
-///
-/// Nobody ever waits here. Requests are put in as far as [#REQUEST_ROOM] goes, the rest stays in the send queue. Answers always
-/// find room: a requester never has more than [#READ_WINDOW] bytes and [SoftDevice#MAX_READ_ATOMIC] requests to be answered with
-/// data on the way, and acknowledgements add up to one; a peer that asks for more has violated the protocol.
-final class TcpOutput {
+/// What waits to be written to one TCP connection. Guarded by the send lock of its queue pair.
+final class TcpOutput implements FrameOutput {
     /// How many bytes of READs may be on the way in one direction.
     static final int READ_WINDOW = 4 * Frame.SEGMENT_BYTES;
     /// How far requests may fill the buffer: two whole segments.
@@ -40,14 +36,23 @@ final class TcpOutput {
         return flushedNanos;
     }
 
-    boolean hasRoomForRequest(int payload) {
+    @Override
+    public int segmentBytes() {
+        return Frame.SEGMENT_BYTES;
+    }
+
+    @Override
+    public int readWindow() {
+        return READ_WINDOW;
+    }
+
+    @Override
+    public boolean hasRoomForRequest(int payload) {
         return end - start + Frame.HEADER_BYTES + payload <= REQUEST_ROOM;
     }
 
-    /// Makes room for a frame; the payload is the caller's to fill in, from [#payloadAddress] of the answer, before [#commit].
-    ///
-    /// @return where the frame begins, or -1 if there is no room even in the largest buffer
-    int reserve(int payload) {
+    @Override
+    public int reserve(int payload) {
         int bytes = Frame.HEADER_BYTES + payload;
         if (buffer.capacity() - end < bytes) {
             int wanted = end - start + bytes;
@@ -74,26 +79,15 @@ final class TcpOutput {
         start = 0;
     }
 
-    long payloadAddress(int at) {
+    @Override
+    public long payloadAddress(int at) {
         return address + at + Frame.HEADER_BYTES;
     }
 
-    /// Writes the header of a reserved frame and lets it go.
-    void commit(int at, int type, int payload, int sequence, int key, long target, long first, long second) {
+    @Override
+    public void commit(int at, int type, int payload, int sequence, int key, long target, long first, long second) {
         Frame.put(buffer, at, type, payload, sequence, key, target, first, second);
         end = at + Frame.HEADER_BYTES + payload;
-    }
-
-    /// Puts a frame without payload.
-    ///
-    /// @return whether there was room
-    boolean put(int type, int sequence, int key, long first) {
-        int at = reserve(0);
-        if (at < 0) {
-            return false;
-        }
-        commit(at, type, 0, sequence, key, 0, first, 0);
-        return true;
     }
 
     /// Puts the bytes that open a connection, before any frame.

@@ -100,17 +100,23 @@ final class TcpPort {
 
     private void greet(SocketChannel channel, Runnable release) {
         boolean handedOver = false;
+        var connection = new PeerConnection(channel, null);
         try {
             channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
             Hello hello = Hello.read(channel, NicClock.deadline(HELLO_PATIENCE));
             long patienceNanos = Math.clamp(hello.patienceMillis(), 1, PATIENCE_MAX_MILLIS) * 1_000_000L;
             if (hello.targetDevice() != 0 && hello.targetDevice() != device.id()) {
                 refuse(channel, RdmaError.UNREACHABLE, "another device listens here now");
+                return;
+            }
+            connection = agree(channel, hello);
+            if ((hello.links() & device.dialledLinks() & connection.link()) == 0) {
+                refuse(channel, RdmaError.UNREACHABLE, "the peers have no link in common, or shared memory alone on two hosts");
             } else if (hello.kind() == Hello.ATTACH) {
-                handedOver = attach(channel, hello, patienceNanos);
+                handedOver = attach(connection, hello, patienceNanos);
                 release.run();
             } else {
-                handedOver = request(channel, hello, patienceNanos, release);
+                handedOver = request(connection, hello, patienceNanos, release);
             }
         } catch (ProtocolViolation e) {
             LOG.log(System.Logger.Level.WARNING, "dropping a connection that sent {0}", e.getMessage());
@@ -120,38 +126,46 @@ final class TcpPort {
         } finally {
             if (!handedOver) {
                 release.run();
-                closeQuietly(channel);
+                closeQuietly(connection);
             }
         }
     }
 
-    private boolean request(SocketChannel channel, Hello hello, long patienceNanos, Runnable release) {
+    /// Finds out whether the peer can share memory with this process, if both want that.
+    private PeerConnection agree(SocketChannel channel, Hello hello) throws IOException {
+        RingDirectory directory = device.ringDirectory();
+        boolean wanted = directory != null && (hello.links() & Hello.SHARED_MEMORY) != 0 && PeerConnection.isToItself(channel);
+        return new PeerConnection(channel,
+                wanted ? PeerConnection.offer(channel, directory, NicClock.deadline(HELLO_PATIENCE)) : null);
+    }
+
+    private boolean request(PeerConnection connection, Hello hello, long patienceNanos, Runnable release) {
         SoftListener listener = device.listener();
         if (listener == null) {
-            refuse(channel, RdmaError.UNREACHABLE, "the device does not listen");
+            refuse(connection.channel(), RdmaError.UNREACHABLE, "the device does not listen");
             return false;
         }
-        listener.dispatch(new TcpRequest(device, channel, hello, patienceNanos, release));
+        listener.dispatch(new TcpRequest(device, connection, hello, patienceNanos, release));
         return true;
     }
 
     /// Joins the dialler's queue pair to ours as soon as that waits for it.
-    private boolean attach(SocketChannel channel, Hello hello, long patienceNanos) throws IOException {
+    private boolean attach(PeerConnection connection, Hello hello, long patienceNanos) throws IOException {
         SoftQueuePair target = device.queuePair(hello.targetNumber());
         if (target == null) {
-            refuse(channel, RdmaError.UNREACHABLE, "there is no queue pair " + hello.targetNumber());
+            refuse(connection.channel(), RdmaError.UNREACHABLE, "there is no queue pair " + hello.targetNumber());
             return false;
         }
         if (!target.awaitsWithin(hello.source(), patienceNanos)) {
-            refuse(channel, RdmaError.TIMEOUT,
+            refuse(connection.channel(), RdmaError.TIMEOUT,
                     "queue pair " + hello.targetNumber() + " did not become ready to receive from this peer");
             return false;
         }
-        var wire = new TcpWire(target.queues(), channel, hello.source(),
-                Answer.accepting(device.id(), target.number(), new byte[0]).encode());
+        RemoteWire wire = connection.wire(target.queues(), hello.source(),
+                Answer.accepting(device.id(), target.number(), connection.link(), new byte[0]).encode());
         if (!target.linkUp(wire)) {
             wire.discard();
-            return false;
+            return true;
         }
         wire.start();
         return true;

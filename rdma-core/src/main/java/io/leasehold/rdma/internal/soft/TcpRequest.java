@@ -7,16 +7,15 @@ import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.channels.SocketChannel;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 
-/// A connection request that came over TCP: an open connection whose dialler waits for an [Answer].
+/// A connection request from another process: an open connection whose dialler waits for an [Answer].
 final class TcpRequest implements ConnectionRequest, PendingConnection {
     private static final System.Logger LOG = System.getLogger(TcpRequest.class.getName());
 
     private final SoftDevice device;
-    private final SocketChannel channel;
+    private final PeerConnection connection;
     private final Hello hello;
     private final Runnable onAnswer;
     private final AtomicBoolean answered = new AtomicBoolean();
@@ -25,9 +24,9 @@ final class TcpRequest implements ConnectionRequest, PendingConnection {
     /// A request that expires when its dialler's patience ends.
     ///
     /// @param onAnswer runs once, when the request is answered, expired or given up
-    TcpRequest(SoftDevice device, SocketChannel channel, Hello hello, long patienceNanos, Runnable onAnswer) {
+    TcpRequest(SoftDevice device, PeerConnection connection, Hello hello, long patienceNanos, Runnable onAnswer) {
         this.device = device;
-        this.channel = channel;
+        this.connection = connection;
         this.hello = hello;
         this.onAnswer = onAnswer;
         expiry = device.timer().after(patienceNanos, () -> refuse(RdmaError.TIMEOUT, "the listener did not answer in time"));
@@ -53,10 +52,10 @@ final class TcpRequest implements ConnectionRequest, PendingConnection {
             throw new RdmaException(RdmaError.INVALID_STATE,
                     "accept: the request of " + remote() + " was answered already, or not within its patience");
         }
-        byte[] opening = Answer.accepting(device.id(), acceptor.number(), answerData).encode();
-        TcpWire wire;
+        byte[] opening = Answer.accepting(device.id(), acceptor.number(), connection.link(), answerData).encode();
+        RemoteWire wire;
         try {
-            wire = new TcpWire(acceptor.queues(), channel, remote(), opening);
+            wire = connection.wire(acceptor.queues(), remote(), opening);
         } catch (IOException e) {
             acceptor.stopConnecting(this);
             close();
@@ -86,8 +85,8 @@ final class TcpRequest implements ConnectionRequest, PendingConnection {
         }
         try {
             // Fits the empty send buffer of a new connection: cannot wait.
-            channel.write(ByteBuffer.wrap(Answer.refusing(why, reason).encode()));
-            channel.shutdownOutput();
+            connection.channel().write(ByteBuffer.wrap(Answer.refusing(why, reason).encode()));
+            connection.channel().shutdownOutput();
         } catch (IOException e) {
             LOG.log(System.Logger.Level.DEBUG, "refusing {0}: {1}", remote(), e);
         }
@@ -111,7 +110,7 @@ final class TcpRequest implements ConnectionRequest, PendingConnection {
 
     private void close() {
         try {
-            channel.close();
+            connection.close();
         } catch (IOException e) {
             LOG.log(System.Logger.Level.DEBUG, "closing the connection of {0}: {1}", remote(), e);
         }

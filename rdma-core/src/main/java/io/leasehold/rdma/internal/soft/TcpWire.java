@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// The reader handles a batch of input under the send lock of its queue pair, answers it with one write, and tells the completion
 /// queues when it has released the lock.
-final class TcpWire implements Wire, Runnable {
+final class TcpWire implements RemoteWire, Runnable {
     private static final System.Logger LOG = System.getLogger(TcpWire.class.getName());
     /// How long a silent connection lives at least.
     private static final long SILENCE_MIN_NANOS = 3_000_000_000L;
@@ -43,8 +43,8 @@ final class TcpWire implements Wire, Runnable {
     private final SelectionKey key;
     private final QueuePairAddress peer;
     private final TcpOutput output = new TcpOutput();
-    private final TcpRequester requester;
-    private final TcpResponder responder;
+    private final FrameRequester requester;
+    private final FrameResponder responder;
     private final AtomicReference<@Nullable String> ended = new AtomicReference<>();
     private final Thread thread;
     private final CountDownLatch finished = new CountDownLatch(1);
@@ -75,8 +75,8 @@ final class TcpWire implements Wire, Runnable {
         responseNanos = NicClock.nanosOf(own.options().responseTimeout());
         silenceNanos = Math.max(SILENCE_MIN_NANOS, PINGS * responseNanos);
         tickNanos = Math.min(responseNanos / 4, silenceNanos / (2 * PINGS));
-        requester = new TcpRequester(own, output);
-        responder = new TcpResponder(own, output);
+        requester = new FrameRequester(own, output);
+        responder = new FrameResponder(own, output);
         output.putOpening(opening);
         channel.configureBlocking(false);
         selector = Selector.open();
@@ -89,13 +89,13 @@ final class TcpWire implements Wire, Runnable {
         thread = own.device().threads().newReader("leasehold-nic-" + own.device().attributes().name() + '-' + own.number(), this);
     }
 
-    /// Begins to serve. The queue pair has the wire already.
-    void start() {
+    @Override
+    public void start() {
         own.device().threads().start(thread);
     }
 
-    /// Releases what a wire holds that was never started.
-    void discard() {
+    @Override
+    public void discard() {
         closeQuietly();
     }
 
@@ -200,7 +200,7 @@ final class TcpWire implements Wire, Runnable {
             LOG.log(System.Logger.Level.WARNING, "{0}: closing the connection to {1}: {2}", thread.getName(), peer,
                     e.getMessage());
             end("the peer violated the protocol: " + e.getMessage(), AsyncEvent.Type.QP_FATAL);
-        } catch (TcpResponder.BrokenOnPurpose e) {
+        } catch (FrameResponder.BrokenOnPurpose e) {
             closeQuietly();
             end("the connection to " + peer + " was broken on purpose", AsyncEvent.Type.PEER_GONE);
         } catch (ClosedChannelException e) {
@@ -320,7 +320,7 @@ final class TcpWire implements Wire, Runnable {
     private int frame(int at, int type, int payload) throws IOException {
         long payloadAddress = inputAddress + at + Frame.HEADER_BYTES;
         if (Frame.isRequest(type)) {
-            return responder.serve(input, at, type, payload, payloadAddress) == TcpResponder.STOPPED ? FAILED : NOTHING;
+            return responder.serve(input, at, type, payload, payloadAddress) == FrameResponder.STOPPED ? FAILED : NOTHING;
         }
         if (type == Frame.PING) {
             owesPong = true;
@@ -367,7 +367,7 @@ final class TcpWire implements Wire, Runnable {
     }
 
     private boolean answerIsLate() {
-        return requester.isWaiting() && nowNanos - requester.progressNanos() > responseNanos;
+        return requester.isLate(nowNanos, responseNanos);
     }
 
     private boolean receiveIsLate() {

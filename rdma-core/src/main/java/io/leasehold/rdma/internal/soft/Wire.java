@@ -1,9 +1,7 @@
 package io.leasehold.rdma.internal.soft;
 
 /// What carries the requests of one connected queue pair to its peer; one end of a connection.
-///
-/// A link by shared memory will be the third kind.
-sealed interface Wire permits LocalWire, TcpWire {
+sealed interface Wire permits LocalWire, RemoteWire {
     /// Nothing to do once the locks are released.
     int NOTHING = 0;
     /// This queue pair has gone to ERR while the send lock was held: finish that.

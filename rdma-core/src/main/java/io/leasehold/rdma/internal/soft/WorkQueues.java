@@ -360,6 +360,20 @@ final class WorkQueues {
 
     // ---- life; the caller holds the control lock of the queue pair, but for #finishClose
 
+    /// Lets those who poll the completion queues carry on a wire themselves.
+    void addPolled(PolledWire polled) {
+        sendCompletions.addPolled(polled);
+        if (receiveCompletions != sendCompletions) {
+            receiveCompletions.addPolled(polled);
+        }
+    }
+
+    /// Undoes [#addPolled].
+    void removePolled(PolledWire polled) {
+        sendCompletions.removePolled(polled);
+        receiveCompletions.removePolled(polled);
+    }
+
     /// Makes a state follow another, unless it is a third by now.
     boolean change(QueuePairState from, QueuePairState to) {
         return state.compareAndSet(from, to);

@@ -15,7 +15,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/// The data path makes no garbage: neither where requests are posted and completions polled, nor in the readers of a TCP link.
+/// The data path makes no garbage: neither where requests are posted and completions polled, nor in the threads of a link.
 final class AllocationTest {
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     private static final int WARM_UP = 20_000;
@@ -27,7 +27,7 @@ final class AllocationTest {
     private static final long SLACK_BYTES = ROUNDS * 64L;
 
     @ParameterizedTest
-    @EnumSource(value = Link.class, names = {"LOCAL", "TCP"})
+    @EnumSource(Link.class)
     void nothingPerOperation(Link link) {
         try (var pair = new Pair(DeviceOptions.soft().withLinks(link), 1 << 16); Arena arena = Arena.ofConfined()) {
             MemorySegment inline = arena.allocate(32, 8);

@@ -14,7 +14,7 @@ import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /// Connections that break at any moment: what completed happened, what was flushed did not, and only what ends in doubt may be
 /// either.
@@ -25,7 +25,7 @@ final class BrokenConnectionTest {
     private static final int DEPTH = 12;
 
     @ParameterizedTest
-    @CsvSource({"LOCAL", "TCP"})
+    @EnumSource(Link.class)
     void everyRequestTellsTheTruth(Link link) throws InterruptedException {
         var options = DeviceOptions.soft().withLinks(link).withHostility(new Hostility(11, 0, 0, 0, 0.1, 0.02));
         try (var pair = new Pair(options, 4096)) {

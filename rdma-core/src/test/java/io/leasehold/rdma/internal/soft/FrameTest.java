@@ -35,21 +35,22 @@ final class FrameTest {
     @Test
     void helloLiesAsDrawn() {
         var endpoint = new EndpointAddress("soft", "a", 0x6666, 0x3333_3333_3333_3333L);
-        var hello = new Hello(Hello.ATTACH, 0x2222_2222, new QueuePairAddress(endpoint, 0x4444_4444), 0x5555_5555_5555_5555L,
-                0x7777_7777, new byte[] {9, 9});
+        var hello = new Hello(Hello.ATTACH, Hello.SHARED_MEMORY, 0x2222_2222, new QueuePairAddress(endpoint, 0x4444_4444),
+                0x5555_5555_5555_5555L, 0x7777_7777, new byte[] {9, 9});
         ByteBuffer bytes = ByteBuffer.wrap(hello.encode());
         assertThat(new String(bytes.array(), 0, 8, java.nio.charset.StandardCharsets.US_ASCII)).isEqualTo("LEASEHLD");
         bytes.position(8);
-        int[][] drawing = {{1, Frame.VERSION}, {1, 0}, {1, Hello.ATTACH}, {1, 0}, {4, 0x22}, {8, 0x33}, {8, 0x55}, {4, 0x44},
-            {4, 0x77}, {2, 0x66}, {1, 1}, {1, 0}, {1, 2}, {1, 0}, {2, 0}, {1, 'a'}, {2, 9}};
+        int[][] drawing = {{1, Frame.VERSION}, {1, 0}, {1, Hello.ATTACH}, {1, Hello.SHARED_MEMORY}, {4, 0x22}, {8, 0x33}, {8, 0x55},
+            {4, 0x44}, {4, 0x77}, {2, 0x66}, {1, 1}, {1, 0}, {1, 2}, {1, 0}, {2, 0}, {1, 'a'}, {2, 9}};
         assertDrawn(bytes.slice(), drawing, Hello.FIXED_BYTES - 8 + 3);
     }
 
     @Test
     void answerLiesAsDrawn() {
-        ByteBuffer bytes = ByteBuffer.wrap(Answer.accepting(0x3333_3333_3333_3333L, 0x2222_2222, new byte[] {9}).encode());
+        ByteBuffer bytes = ByteBuffer.wrap(Answer.accepting(0x3333_3333_3333_3333L, 0x2222_2222, Hello.TCP, new byte[] {9}).encode());
         bytes.position(8);
-        int[][] drawing = {{1, Frame.VERSION}, {1, 0}, {1, 0}, {1, 0}, {4, 0x22}, {8, 0x33}, {1, 1}, {1, 0}, {6, 0}, {1, 9}};
+        int[][] drawing = {{1, Frame.VERSION}, {1, 0}, {1, Answer.ACCEPTED}, {1, Hello.TCP}, {4, 0x22}, {8, 0x33}, {1, 1}, {1, 0},
+            {6, 0}, {1, 9}};
         assertDrawn(bytes.slice(), drawing, Answer.FIXED_BYTES - 8 + 1);
     }
 
@@ -67,7 +68,8 @@ final class FrameTest {
     @Test
     void helloAndAnswerComeBackAsTheyWere() throws IOException {
         var endpoint = new EndpointAddress("soft", "node-7.example", 65_535, -2);
-        var hello = new Hello(Hello.REQUEST, 1234, new QueuePairAddress(endpoint, 0xff_ffff), -3, 5, new byte[] {1, 2, 3});
+        var hello = new Hello(Hello.REQUEST, Hello.TCP | Hello.SHARED_MEMORY, 1234, new QueuePairAddress(endpoint, 0xff_ffff), -3, 5,
+                new byte[] {1, 2, 3});
         Answer refusal = Answer.refusing(RdmaError.BUSY, "später");
         try (var server = ServerSocketChannel.open().bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
                 var client = SocketChannel.open(server.getLocalAddress()); var accepted = server.accept()) {

@@ -80,7 +80,7 @@ final class HostilePeerTest {
     private SocketChannel impersonate() throws IOException {
         SocketChannel channel = dial();
         var source = new QueuePairAddress(new EndpointAddress("soft", "nowhere", 0, 99), 5);
-        channel.write(ByteBuffer.wrap(new Hello(Hello.REQUEST, 5000, source, 0, 0, new byte[0]).encode()));
+        channel.write(ByteBuffer.wrap(new Hello(Hello.REQUEST, Hello.TCP, 5000, source, 0, 0, new byte[0]).encode()));
         assertThat(Answer.read(channel, NicClock.deadline(PATIENCE)).refusal()).isNull();
         return channel;
     }
@@ -92,7 +92,7 @@ final class HostilePeerTest {
         try (SocketChannel channel = dial()) {
             long begin = NicClock.nanos();
             int linked = pair.server.queuePair.number();
-            channel.write(ByteBuffer.wrap(new Hello(Hello.ATTACH, 60_000, source, 0, linked, new byte[0]).encode()));
+            channel.write(ByteBuffer.wrap(new Hello(Hello.ATTACH, Hello.TCP, 60_000, source, 0, linked, new byte[0]).encode()));
             assertThat(Answer.read(channel, NicClock.deadline(PATIENCE)).refusal()).isEqualTo(RdmaError.TIMEOUT);
             assertThat(NicClock.millisSince(begin)).as("milliseconds").isLessThan(5_000);
         }
@@ -167,7 +167,7 @@ final class HostilePeerTest {
     @Test
     void anotherVersionIsToldSo() throws IOException {
         var source = new QueuePairAddress(new EndpointAddress("soft", "nowhere", 0, 99), 5);
-        byte[] hello = new Hello(Hello.REQUEST, 5000, source, 0, 0, new byte[0]).encode();
+        byte[] hello = new Hello(Hello.REQUEST, Hello.TCP, 5000, source, 0, 0, new byte[0]).encode();
         hello[8]++;
         try (SocketChannel channel = dial()) {
             channel.write(ByteBuffer.wrap(hello));
@@ -249,7 +249,7 @@ final class HostilePeerTest {
                 try {
                     SocketChannel channel = server.accept();
                     Hello.read(channel, NicClock.deadline(PATIENCE));
-                    channel.write(ByteBuffer.wrap(Answer.accepting(7, 8, new byte[0]).encode()));
+                    channel.write(ByteBuffer.wrap(Answer.accepting(7, 8, Hello.TCP, new byte[0]).encode()));
                     // And nothing ever after.
                     channel.socket().getInputStream().readAllBytes();
                     channel.close();

@@ -27,7 +27,8 @@ final class RandomTrafficTest {
     private static final int ROUNDS = 150;
 
     @ParameterizedTest
-    @CsvSource({"LOCAL, false, 1", "LOCAL, true, 2", "TCP, false, 3", "TCP, false, 4", "TCP, true, 5"})
+    @CsvSource({"LOCAL, false, 1", "LOCAL, true, 2", "TCP, false, 3", "TCP, false, 4", "TCP, true, 5",
+        "SHARED_MEMORY, false, 6", "SHARED_MEMORY, false, 7", "SHARED_MEMORY, true, 8"})
     void leavesWhatTheModelLeaves(Link link, boolean hostile, long seed) throws InterruptedException {
         var options = DeviceOptions.soft().withLinks(link)
                 .withHostility(hostile ? Hostility.unpleasant(seed) : Hostility.NONE);
@@ -189,7 +190,7 @@ final class RandomTrafficTest {
 
     /// The opcodes that a completion can have are those of the requests.
     @ParameterizedTest
-    @CsvSource({"LOCAL", "TCP"})
+    @CsvSource({"LOCAL", "SHARED_MEMORY", "TCP"})
     void completionsSayWhatTheRequestWas(Link link) throws InterruptedException {
         try (var pair = new Pair(DeviceOptions.soft().withLinks(link), 4096)) {
             long remote = pair.server.region.address();

@@ -36,7 +36,9 @@ final class RevocationTest {
     @ParameterizedTest
     @CsvSource({"LOCAL, LOCAL_INVALIDATE, false", "LOCAL, CLOSE_WINDOW, false", "LOCAL, CLOSE_QUEUE_PAIR, false",
         "TCP, LOCAL_INVALIDATE, false", "TCP, CLOSE_WINDOW, false", "TCP, CLOSE_QUEUE_PAIR, false",
-        "LOCAL, LOCAL_INVALIDATE, true", "LOCAL, CLOSE_WINDOW, true", "TCP, LOCAL_INVALIDATE, true", "TCP, CLOSE_WINDOW, true"})
+        "LOCAL, LOCAL_INVALIDATE, true", "LOCAL, CLOSE_WINDOW, true", "TCP, LOCAL_INVALIDATE, true", "TCP, CLOSE_WINDOW, true",
+        "SHARED_MEMORY, LOCAL_INVALIDATE, false", "SHARED_MEMORY, CLOSE_WINDOW, false", "SHARED_MEMORY, CLOSE_QUEUE_PAIR, false",
+        "SHARED_MEMORY, LOCAL_INVALIDATE, true", "SHARED_MEMORY, CLOSE_WINDOW, true"})
     void nothingIsWrittenAfterwards(Link link, Way way, boolean hostile) throws InterruptedException {
         var options = DeviceOptions.soft().withLinks(link)
                 .withHostility(hostile ? Hostility.unpleasant(5) : Hostility.NONE);
@@ -58,6 +60,7 @@ final class RevocationTest {
         var written = new AtomicBoolean();
         Thread writer = Thread.ofPlatform().start(() -> write(pair, key, written));
         while (!written.get()) {
+            assertThat(writer.isAlive()).as("the writer lives").isTrue();
             Thread.onSpinWait();
         }
         switch (way) {
@@ -106,7 +109,7 @@ final class RevocationTest {
 
     /// Many writers through one region, which is closed under their hands: all end, and the memory can be unmapped at once.
     @ParameterizedTest
-    @CsvSource({"LOCAL", "TCP"})
+    @CsvSource({"LOCAL", "SHARED_MEMORY", "TCP"})
     void aClosedRegionIsTouchedNoMore(Link link) throws InterruptedException {
         var options = DeviceOptions.soft().withLinks(link);
         try (var pair = new Pair(options, BYTES)) {
@@ -115,6 +118,7 @@ final class RevocationTest {
             var written = new AtomicBoolean();
             Thread writer = Thread.ofPlatform().start(() -> write(pair, pair.server.region.remoteKey(), written));
             while (!written.get()) {
+                assertThat(writer.isAlive()).as("the writer lives").isTrue();
                 Thread.onSpinWait();
             }
             pair.server.region.close();
@@ -127,7 +131,7 @@ final class RevocationTest {
 
     /// Memory that was freed before its region is refused; the process lives on.
     @ParameterizedTest
-    @CsvSource({"LOCAL", "TCP"})
+    @CsvSource({"LOCAL", "SHARED_MEMORY", "TCP"})
     void freedMemoryIsRefused(Link link) throws InterruptedException {
         try (var pair = new Pair(DeviceOptions.soft().withLinks(link), BYTES)) {
             MemoryRegion region;

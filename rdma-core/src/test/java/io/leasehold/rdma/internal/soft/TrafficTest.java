@@ -27,7 +27,7 @@ final class TrafficTest {
 
     /// Both sides read and write much at once, far more than the buffers between them hold.
     @ParameterizedTest
-    @EnumSource(value = Link.class, names = {"LOCAL", "TCP"})
+    @EnumSource(Link.class)
     void bothSidesMoveMuchAtOnce(Link link) throws InterruptedException {
         try (var pair = new Pair(DeviceOptions.soft().withLinks(link), 4 * LARGE)) {
             fill(pair.client.region.memory().asSlice(0, LARGE), 1);
@@ -77,7 +77,7 @@ final class TrafficTest {
 
     /// Many threads post to one queue pair from both ends; each request is carried out exactly once.
     @ParameterizedTest
-    @EnumSource(value = Link.class, names = {"LOCAL", "TCP"})
+    @EnumSource(Link.class)
     void manyThreadsPostToOneQueuePair(Link link) throws InterruptedException {
         int threads = 8;
         int rounds = 500;
@@ -115,7 +115,7 @@ final class TrafficTest {
 
     /// Handlers that post and poll, on both sides at once: a game of ping-pong with no other thread in it.
     @ParameterizedTest
-    @EnumSource(value = Link.class, names = {"LOCAL", "TCP"})
+    @EnumSource(Link.class)
     void handlersPostAndPoll(Link link) throws InterruptedException {
         int hits = 2_000;
         try (var pair = new Pair(DeviceOptions.soft().withLinks(link), 4096)) {

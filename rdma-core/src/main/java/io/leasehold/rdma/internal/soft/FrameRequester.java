@@ -3,8 +3,8 @@ package io.leasehold.rdma.internal.soft;
 import io.leasehold.rdma.WorkCompletionStatus;
 import java.nio.ByteBuffer;
 
-/// The requester half of a TCP connection: turns work requests into frames, and answers into completions. Guarded by the send
-/// lock of its queue pair.
+/// The requester half of a connection that carries frames: turns work requests into frames, and answers into completions.
+/// Guarded by the send lock of its queue pair.
 ///
 /// Two cursors run over the send queue, each a place, an offset in the request there, and the sequence number of the piece that
 /// begins there: one for what is transmitted, one for what is answered.
@@ -19,13 +19,15 @@ import java.nio.ByteBuffer;
 ///
 /// Binds and invalidations are carried out when they are reached *and* everything before them is answered: so a request that is
 /// flushed has never been carried out, here as on the other links.
-final class TcpRequester {
+final class FrameRequester {
     private static final WorkCompletionStatus[] STATUSES = WorkCompletionStatus.values();
 
     private final WorkQueues own;
     private final SendQueue queue;
-    private final TcpOutput output;
+    private final FrameOutput output;
     private final int readsMax;
+    private final int segmentBytes;
+    private final int readWindow;
     private int nextSequence;
     private int answeredSequence;
     private int sentOffset;
@@ -33,21 +35,32 @@ final class TcpRequester {
     private int readsOut;
     private int readBytesOut;
     private boolean notReady;
+    private boolean cramped;
     private long notReadyNanos;
-    private long progressNanos;
+    // What [#isLate] saw when it was asked last.
+    private boolean watching;
+    private int watchedSequence;
+    private long watchedNanos;
     // A request that cannot be transmitted fails once all before it are answered.
     private long unsendable = -1;
 
-    TcpRequester(WorkQueues own, TcpOutput output) {
+    FrameRequester(WorkQueues own, FrameOutput output) {
         this.own = own;
         this.output = output;
         queue = own.sends();
         readsMax = own.options().maxReadAtomic();
+        segmentBytes = output.segmentBytes();
+        readWindow = output.readWindow();
     }
 
     /// Whether something was transmitted and not yet answered.
     boolean isWaiting() {
         return nextSequence != answeredSequence;
+    }
+
+    /// Whether something waits for room in the output.
+    boolean isCramped() {
+        return cramped;
     }
 
     boolean isNotReady() {
@@ -59,9 +72,16 @@ final class TcpRequester {
         return notReadyNanos;
     }
 
-    /// When there was the last answer, or the first request to be answered.
-    long progressNanos() {
-        return progressNanos;
+    /// Whether something was transmitted and nothing answered for so long, counted from the first time that the caller, who asks
+    /// at intervals, found it so. Clocks are slow: who transmits and who takes answers in reads none.
+    boolean isLate(long nowNanos, long patienceNanos) {
+        if (watching && isWaiting() && watchedSequence == answeredSequence) {
+            return nowNanos - watchedNanos > patienceNanos;
+        }
+        watching = isWaiting();
+        watchedSequence = answeredSequence;
+        watchedNanos = nowNanos;
+        return false;
     }
 
     /// The first place that has certainly not been carried out.
@@ -76,6 +96,7 @@ final class TcpRequester {
     ///
     /// @return [WorkCompletionStatus#SUCCESS], or what the request at the head has just failed with
     WorkCompletionStatus pump(long limit) {
+        cramped = false;
         while (queue.started() < limit && !notReady && unsendable < 0) {
             int slot = queue.slot(queue.started());
             if (queue.requests().isLocal(slot)) {
@@ -107,18 +128,19 @@ final class TcpRequester {
         }
         int length = requests.length(slot);
         do {
-            int piece = Math.min(Frame.SEGMENT_BYTES, length - sentOffset);
-            if (!output.hasRoomForRequest(answered ? 0 : piece)
-                    || answered && readBytesOut + piece > TcpOutput.READ_WINDOW || !encode(slot, piece, answered)) {
+            int piece = Math.min(segmentBytes, length - sentOffset);
+            if (!output.hasRoomForRequest(answered ? 0 : piece)) {
+                cramped = true;
+                return false;
+            }
+            if (answered && readBytesOut + piece > readWindow || !encode(slot, piece, answered)) {
                 return false;
             }
             if (answered) {
                 readBytesOut += piece;
                 readsOut += sentOffset == 0 ? 1 : 0;
             }
-            if (nextSequence++ == answeredSequence) {
-                progressNanos = NicClock.nanos();
-            }
+            nextSequence++;
             sentOffset += piece;
         } while (sentOffset < length);
         sentOffset = 0;
@@ -172,7 +194,6 @@ final class TcpRequester {
     /// @return [WorkCompletionStatus#SUCCESS], or what the request at the head has failed with
     WorkCompletionStatus answer(ByteBuffer input, int at, int type, int payload, long payloadAddress) throws ProtocolViolation {
         int sequence = Frame.sequence(input, at);
-        progressNanos = NicClock.nanos();
         if (type == Frame.READY) {
             if (!notReady || sequence != nextSequence) {
                 throw new ProtocolViolation("READY " + sequence + " out of turn");
@@ -217,7 +238,7 @@ final class TcpRequester {
 
     private void advance() {
         int length = queue.requests().length(queue.slot(queue.done()));
-        doneOffset += Math.min(Frame.SEGMENT_BYTES, length - doneOffset);
+        doneOffset += Math.min(segmentBytes, length - doneOffset);
         answeredSequence++;
         if (doneOffset >= length) {
             doneOffset = 0;
@@ -230,7 +251,7 @@ final class TcpRequester {
         int slot = queue.slot(queue.done());
         WorkRequests requests = queue.requests();
         int length = requests.length(slot);
-        int piece = Math.min(Frame.SEGMENT_BYTES, length - doneOffset);
+        int piece = Math.min(segmentBytes, length - doneOffset);
         boolean read = requests.opcode(slot) == WorkRequests.READ;
         if (!requests.answersIntoMemory(slot) || read != (type == Frame.DATA) || read && payload != piece) {
             throw new ProtocolViolation(

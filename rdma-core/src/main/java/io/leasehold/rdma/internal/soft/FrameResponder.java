@@ -5,19 +5,19 @@ import io.leasehold.rdma.WorkCompletionStatus;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 
-/// The responder half of a TCP connection: checks what the peer's frames ask for, has it carried out and puts the answer into the
-/// output. Guarded by the send lock of its queue pair.
+/// The responder half of a connection that carries frames: checks what the peer's frames ask for, has it carried out and puts the
+/// answer into the output. Guarded by the send lock of its queue pair.
 ///
 /// Nothing that a frame says is believed: the numbers must follow one another, the pieces of a message must fit together, lengths
 /// must be those of the protocol, and whatever touches memory goes through the [Responder] with all its checks.
-final class TcpResponder {
+final class FrameResponder {
     /// Carried out, or thrown away as the protocol has it.
     static final int SERVED = 0;
     /// The queue pair is in the error state: no further request will be served.
     static final int STOPPED = 1;
 
     private final WorkQueues own;
-    private final TcpOutput output;
+    private final FrameOutput output;
     private int expected;
     private boolean owesAcknowledgement;
     // From NOT_READY until the request comes again, everything else is from before and is thrown away.
@@ -35,7 +35,7 @@ final class TcpResponder {
         }
     }
 
-    TcpResponder(WorkQueues own, TcpOutput output) {
+    FrameResponder(WorkQueues own, FrameOutput output) {
         this.own = own;
         this.output = output;
     }
@@ -104,7 +104,7 @@ final class TcpResponder {
     }
 
     private WorkCompletionStatus read(long address, int key, long length, int sequence) throws ProtocolViolation {
-        if (length < 0 || length > Frame.SEGMENT_BYTES) {
+        if (length < 0 || length > output.segmentBytes()) {
             throw new ProtocolViolation("a READ of " + length + " bytes");
         }
         int bytes = (int) length;
@@ -154,7 +154,7 @@ final class TcpResponder {
         long total = Frame.first(input, at);
         boolean first = messageOffset == 0;
         if (offset != messageOffset || total < 0 || total > SoftDevice.MAX_MESSAGE_BYTES || offset + payload > total
-                || !first && total != messageTotal || payload != Math.min(Frame.SEGMENT_BYTES, total - offset)) {
+                || !first && total != messageTotal || payload != Math.min(output.segmentBytes(), total - offset)) {
             throw new ProtocolViolation("bytes " + offset + " to " + (offset + payload) + " of a message of " + total
                     + " where byte " + messageOffset + " comes next");
         }
@@ -192,9 +192,15 @@ final class TcpResponder {
         owesAcknowledgement = false;
     }
 
-    /// Acknowledges what was done since the last answer, if there is room now; if not, a later answer or call will.
+    /// Whether an acknowledgement waits for room in the output.
+    boolean isCramped() {
+        return owesAcknowledgement;
+    }
+
+    /// Acknowledges what was done since the last answer, if there is room now; if not, a later answer or call will. It takes the
+    /// room of requests: that of answers is not enough for a peer that sends many small batches while it reads none.
     void acknowledge() {
-        if (owesAcknowledgement && output.put(Frame.ACKNOWLEDGE, expected - 1, 0, 0)) {
+        if (owesAcknowledgement && output.hasRoomForRequest(0) && output.put(Frame.ACKNOWLEDGE, expected - 1, 0, 0)) {
             owesAcknowledgement = false;
         }
     }
