@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Timeout(60)
 class DepthTest {
     @ParameterizedTest
-    @CsvSource({"LOCAL,1", "LOCAL,3", "TCP,1", "TCP,64"})
+    @CsvSource({"LOCAL,1", "LOCAL,3", "TCP,1", "TCP,64", "SHARED_MEMORY,1", "SHARED_MEMORY,64"})
     void moreCallersThanDepthAllGetThrough(Link link, int depth) throws Exception {
         DeviceOptions options = DeviceOptions.soft().withLinks(link);
         SessionOptions defaults = SessionOptions.defaults().withDevice(options);
@@ -48,7 +48,7 @@ class DepthTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"LOCAL", "TCP"})
+    @CsvSource({"LOCAL", "SHARED_MEMORY", "TCP"})
     void moreBatchesThanTheSendQueueHoldsAllEnd(Link link) throws Exception {
         DeviceOptions options = DeviceOptions.soft().withLinks(link);
         try (ScriptedNode node = new ScriptedNode(options);

@@ -9,6 +9,8 @@ import java.util.function.LongSupplier;
 enum Fabric {
     /// One JVM: the posting thread carries the request out.
     LOCAL(Link.LOCAL, false),
+    /// Rings in a mapped file, as between processes of one host.
+    SHARED_MEMORY(Link.SHARED_MEMORY, false),
     /// One TCP connection a queue pair.
     TCP(Link.TCP, false),
     /// The local link at its worst, and clients whose clocks are off by as much as they may be.

@@ -25,7 +25,7 @@ class HostileSessionTest {
 
     /// Every addition counts once: those that returned surely, those of unknown outcome perhaps, those that failed otherwise not.
     @ParameterizedTest
-    @CsvSource({"LOCAL,1", "LOCAL,2", "TCP,3"})
+    @CsvSource({"LOCAL,1", "LOCAL,2", "TCP,3", "SHARED_MEMORY,4"})
     void additionsHappenOnceOrAreUnknown(Link link, long seed) throws Exception {
         DeviceOptions plain = DeviceOptions.soft().withLinks(link);
         DeviceOptions hostile = plain.withHostility(new Hostility(seed, 0.1, 0.01, 100, 0.02, 0.002));

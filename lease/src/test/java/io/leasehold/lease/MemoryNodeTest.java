@@ -44,7 +44,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /// The node, by what a client sees of it on the wire; time stands still unless a test moves it.
 @Timeout(60)
 @ParameterizedClass
-@EnumSource(value = Link.class, names = {"LOCAL", "TCP"})
+@EnumSource(Link.class)
 final class MemoryNodeTest {
     private static final WorkCompletionStatus SUCCESS = WorkCompletionStatus.SUCCESS;
     private static final WorkCompletionStatus REFUSED = WorkCompletionStatus.REM_ACCESS_ERR;

@@ -59,7 +59,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /// The node, when queue pairs break, sessions die, memory is taken away, and clients are hostile.
 @Timeout(60)
 @ParameterizedClass
-@EnumSource(value = Link.class, names = {"LOCAL", "TCP"})
+@EnumSource(Link.class)
 final class NodeRecoveryTest {
     private static final WorkCompletionStatus SUCCESS = WorkCompletionStatus.SUCCESS;
     private static final WorkCompletionStatus REFUSED = WorkCompletionStatus.REM_ACCESS_ERR;

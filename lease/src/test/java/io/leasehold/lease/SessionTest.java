@@ -29,7 +29,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /// Sessions and leases at a real memory node, over each link.
 @Timeout(120)
 @ParameterizedClass
-@EnumSource(value = Link.class, names = {"LOCAL", "TCP"})
+@EnumSource(Link.class)
 class SessionTest {
     private static final Duration PATIENCE = Duration.ofSeconds(20);
     private static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(4);

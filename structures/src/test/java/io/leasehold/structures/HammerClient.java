@@ -3,6 +3,8 @@ package io.leasehold.structures;
 import io.leasehold.lease.OutcomeUnknownException;
 import io.leasehold.lease.Session;
 import io.leasehold.lease.SessionOptions;
+import io.leasehold.rdma.DeviceOptions;
+import io.leasehold.rdma.Link;
 import io.leasehold.testkit.history.History;
 import io.leasehold.testkit.history.Operation;
 import io.leasehold.testkit.history.Operation.Kind;
@@ -17,7 +19,7 @@ import java.util.concurrent.atomic.AtomicReference;
 
 /// One process of the hammer test: virtual threads that work on a map and a queue for a time and record what they saw.
 ///
-/// Arguments: node address, number of this process, threads, seconds, seed, file for the history.
+/// Arguments: node address, link, number of this process, threads, seconds, seed, file for the history.
 public final class HammerClient {
     /// Small, so that a minute brings hundreds of splits and thousands of segment turns.
     static final MapOptions MAP = MapOptions.defaults().withGroupsPerSubtable(2);
@@ -43,16 +45,17 @@ public final class HammerClient {
 
     /// Runs the client; exit code 0 if every operation gave an answer.
     public static void main(String[] args) throws IOException, InterruptedException {
-        int process = Integer.parseInt(args[1]);
-        int threads = Integer.parseInt(args[2]);
-        Duration time = Duration.ofSeconds(Long.parseLong(args[3]));
-        long seed = Long.parseLong(args[4]);
-        try (Session session = Session.connect(args[0], SessionOptions.defaults());
+        int process = Integer.parseInt(args[2]);
+        int threads = Integer.parseInt(args[3]);
+        Duration time = Duration.ofSeconds(Long.parseLong(args[4]));
+        long seed = Long.parseLong(args[5]);
+        SessionOptions options = SessionOptions.defaults().withDevice(DeviceOptions.soft().withLinks(Link.valueOf(args[1])));
+        try (Session session = Session.connect(args[0], options);
                 RemoteHashMap<String, Long> map = RemoteHashMap.open(session, MAP_NAME, Codec.UTF_8, Codec.LONG, MAP);
                 RemoteQueue<Long> queue = RemoteQueue.open(session, QUEUE_NAME, Codec.LONG, QUEUE)) {
             HammerClient client = new HammerClient(map, queue, seed);
             client.run(process, threads, time);
-            client.history.writeTo(Path.of(args[5]));
+            client.history.writeTo(Path.of(args[6]));
             Throwable first = client.failure.get();
             if (first != null) {
                 System.err.println("seed " + seed);

@@ -7,6 +7,7 @@ import io.leasehold.lease.NodeCounts;
 import io.leasehold.lease.NodeOptions;
 import io.leasehold.lease.Session;
 import io.leasehold.lease.SessionOptions;
+import io.leasehold.rdma.Link;
 import io.leasehold.testkit.Await;
 import io.leasehold.testkit.history.FifoQueue;
 import io.leasehold.testkit.history.History;
@@ -24,13 +25,14 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// Twenty virtual threads in two processes work on one map and one queue over TCP, through hundreds of splits and thousands of
-/// segment turns; then
-/// what they recorded must be linearizable, and nothing may be left at the node.
+/// Twenty virtual threads in two processes, one over TCP and one over shared memory, work on one map and one queue, through
+/// hundreds of splits and thousands of segment turns; then what they recorded must be linearizable, and nothing may be left at the
+/// node.
 ///
 /// Runs for a minute, or `-Dleasehold.hammer.seconds`.
 final class HammerTest {
-    private static final int PROCESSES = 2;
+    private static final Link[] LINKS = {Link.TCP, Link.SHARED_MEMORY};
+    private static final int PROCESSES = LINKS.length;
     private static final int THREADS = 10;
     private static final long SECONDS = Long.getLong("leasehold.hammer.seconds", 60);
 
@@ -84,7 +86,7 @@ final class HammerTest {
         String classPath = System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
         return new ProcessBuilder(System.getProperty("java.home") + File.separator + "bin" + File.separator + "java", "-Xmx1g",
                 "--enable-native-access=ALL-UNNAMED", "-cp", classPath, HammerClient.class.getName(), node.address().toString(),
-                Integer.toString(number), Integer.toString(THREADS), Long.toString(SECONDS), Long.toString(seed),
+                LINKS[number].name(), Integer.toString(number), Integer.toString(THREADS), Long.toString(SECONDS), Long.toString(seed),
                 history.toString()).redirectErrorStream(true).redirectOutput(output.toFile()).start();
     }
 
