@@ -31,7 +31,7 @@ import org.openjdk.jmh.annotations.Warmup;
 
 /// What one data operation of a lease costs on the software fabric, and, with `-prof gc`, that it allocates nothing.
 ///
-/// Node and client share the JVM, so on the TCP link the allocation figure includes the node's threads.
+/// Node and client share the JVM, so on the other links the allocation figure includes the node's threads.
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
@@ -41,7 +41,7 @@ import org.openjdk.jmh.annotations.Warmup;
 public class LeaseDataPathBenchmark {
     private static final int BLOCK_BYTES = 4096;
 
-    @Param({"LOCAL", "TCP"})
+    @Param({"LOCAL", "SHARED_MEMORY", "TCP"})
     private Link link = Link.LOCAL;
 
     private MemoryNode node;
