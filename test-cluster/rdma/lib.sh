@@ -30,24 +30,22 @@ guest_kernel() {
   [[ -x "$link" && "$(readlink "$link")" = *-"$(edits_key)-$1" ]] && printf '%s\n' "$link"
 }
 
+# usable_cpus: prints the numbers of the processors that we may use, one on each line.
+usable_cpus() {
+  taskset -cp $$ | sed 's/.*: //' | tr ',' '\n' | while IFS=- read -r first last; do seq "$first" "${last:-$first}"; done
+}
+
 # least_busy_cpu: of those that we may use. Kernel and program of a guest are two processes that hand over to each
 # other at every system call: spread over two processors they are four times slower.
 least_busy_cpu() {
-  local allowed before after
-  allowed=$(taskset -cp $$ | sed 's/.*: //')
+  local before after
   before=$(grep '^cpu[0-9]' /proc/stat)
   sleep 0.2
   after=$(grep '^cpu[0-9]' /proc/stat)
-  awk -v allowed="$allowed" '
-    BEGIN {
-      most = -1
-      parts = split(allowed, part, ",")
-      for (i = 1; i <= parts; i++) {
-        ends = split(part[i], end, "-")
-        for (cpu = end[1]; cpu <= end[ends]; cpu++) usable["cpu" cpu]
-      }
-    }
+  awk '
+    BEGIN { most = -1 }
+    NF == 1 { usable["cpu" $1]; next }
     !($1 in idle) { idle[$1] = $5; next }
     ($1 in usable) && $5 - idle[$1] > most { most = $5 - idle[$1]; best = substr($1, 4) }
-    END { print best }' <<<"$before"$'\n'"$after"
+    END { print best }' < <(usable_cpus; printf '%s\n' "$before" "$after")
 }

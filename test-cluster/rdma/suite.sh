@@ -68,15 +68,27 @@ count() {
     sed -n "s/.* $2=\"\([0-9]*\)\".*/\1/p" | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-# run_on KERNEL CHOSEN: runs the classes in a guest, and counts; a run that skipped everything has failed.
+# require_compiled CHOSEN: the guest cannot compile, and would find that out late.
+require_compiled() {
+  local module
+  for module in $(cut -d' ' -f1 <<<"$1" | uniq); do
+    if [[ ! -s "$root/$module/target/rdma-classpath" ]]; then
+      say "the tests of $module are not compiled for the guest: run bin/test --rdma, which does that first" >&2
+      return 1
+    fi
+  done
+}
+
+# run_on KERNEL CPU CHOSEN: runs the classes in a guest, and counts; a run that skipped everything has failed.
 run_on() {
-  local kernel=$1 chosen=$2 directory=$reports/$1 options=() code=0 tests skipped failed started=$SECONDS
+  local kernel=$1 cpu=$2 chosen=$3 directory=$reports/$1 options=() code=0 tests skipped failed started=$SECONDS
   rm -rf "$directory"
   mkdir -p "$directory"
   if [[ "$kernel" = as-shipped ]]; then options=(--as-shipped); fi
   say "test classes in a guest with the $kernel kernel: $(wc -l <<<"$chosen")"
-  "$rdma_dir/run-guest.sh" ${options[@]+"${options[@]}"} --share "$directory" --seconds "$guest_seconds" \
-    --memory "$guest_megabytes" -- "$rdma_dir/suite.sh" --inside "$kernel" "$JAVA25_HOME/bin/java" "$directory" "$chosen" || code=$?
+  "$rdma_dir/run-guest.sh" ${options[@]+"${options[@]}"} --cpu "$cpu" --share "$directory" --seconds "$guest_seconds" \
+    --memory "$guest_megabytes" -- "$rdma_dir/suite.sh" --inside "$kernel" "$JAVA25_HOME/bin/java" "$directory" "$chosen" ||
+    code=$?
   tests=$(count "$directory" tests)
   skipped=$(count "$directory" skipped)
   failed=$(($(count "$directory" failures) + $(count "$directory" errors)))
@@ -85,12 +97,35 @@ run_on() {
     code=1
   fi
   if ((code == 0 && failed > 0)); then code=1; fi
-  summary+=("$kernel kernel: $tests tests, $failed failed, $skipped skipped, exit code $code, $((SECONDS - started)) s")
+  printf '%s kernel: %s tests, %s failed, %s skipped, exit code %s, %s s\n' "$kernel" "$tests" "$failed" "$skipped" "$code" \
+    $((SECONDS - started)) >"$directory/summary"
+  return "$code"
+}
+
+# run_on_all CHOSEN KERNEL...: at the same time, each on its processor. The first is shown as it goes, the others later.
+run_on_all() {
+  local chosen=$1 kernels=("${@:2}") cpus code=0 runs=() i
+  mapfile -t cpus < <(usable_cpus)
+  mkdir -p "$reports"
+  run_on "${kernels[0]}" "${cpus[0]}" "$chosen" &
+  runs=($!)
+  for ((i = 1; i < ${#kernels[@]}; i++)); do
+    run_on "${kernels[i]}" "${cpus[i % ${#cpus[@]}]}" "$chosen" >"$reports/${kernels[i]}.log" 2>&1 &
+    runs+=($!)
+  done
+  # When this script is told to end, so are the guests.
+  # shellcheck disable=SC2064
+  trap "for run in ${runs[*]}; do pkill -P \$run || true; done" EXIT
+  for ((i = 0; i < ${#kernels[@]}; i++)); do
+    wait "${runs[i]}" || code=$?
+    if ((i > 0)); then cat "$reports/${kernels[i]}.log"; fi
+  done
+  trap - EXIT
   return "$code"
 }
 
 main() {
-  local kernels=(corrected as-shipped) kernel chosen code=0 summary=()
+  local kernels=(corrected as-shipped) kernel chosen code=0
   if [[ "${1:-}" = --inside ]]; then
     inside "${@:2}"
     return
@@ -113,10 +148,9 @@ main() {
   done
   chosen=$(chosen_classes "$@")
   [[ -n "$chosen" ]] || refuse "no test class tagged 'rdma'${*:+ is named $*}"
-  for kernel in "${kernels[@]}"; do
-    run_on "$kernel" "$chosen" || code=$?
-  done
-  for kernel in "${summary[@]}"; do say "$kernel"; done
+  require_compiled "$chosen"
+  run_on_all "$chosen" "${kernels[@]}" || code=$?
+  for kernel in "${kernels[@]}"; do say "$(<"$reports/$kernel/summary")"; done
   say "reports in $reports"
   return "$code"
 }
