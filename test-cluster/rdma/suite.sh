@@ -16,6 +16,8 @@ USAGE
 }
 
 root=$(cd "$rdma_dir/../.." && pwd -P)
+# shellcheck source=bin/lib/jdk.sh
+source "$root/bin/lib/jdk.sh"
 reports=$root/target/rdma-reports
 guest_seconds=1200
 guest_megabytes=4096
@@ -87,7 +89,7 @@ run_on() {
   if [[ "$kernel" = as-shipped ]]; then options=(--as-shipped); fi
   say "test classes in a guest with the $kernel kernel: $(wc -l <<<"$chosen")"
   "$rdma_dir/run-guest.sh" ${options[@]+"${options[@]}"} --cpu "$cpu" --share "$directory" --seconds "$guest_seconds" \
-    --memory "$guest_megabytes" -- "$rdma_dir/suite.sh" --inside "$kernel" "$JAVA25_HOME/bin/java" "$directory" "$chosen" ||
+    --memory "$guest_megabytes" -- "$rdma_dir/suite.sh" --inside "$kernel" "$jdk/bin/java" "$directory" "$chosen" ||
     code=$?
   tests=$(count "$directory" tests)
   skipped=$(count "$directory" skipped)
@@ -114,7 +116,7 @@ run_on_all() {
     runs+=($!)
   done
   # When this script is told to end, so are the guests.
-  # shellcheck disable=SC2064
+  # shellcheck disable=SC2064,SC2154
   trap "for run in ${runs[*]}; do pkill -P \$run || true; done" EXIT
   for ((i = 0; i < ${#kernels[@]}; i++)); do
     wait "${runs[i]}" || code=$?
@@ -125,7 +127,7 @@ run_on_all() {
 }
 
 main() {
-  local kernels=(corrected as-shipped) kernel chosen code=0
+  local kernels=(corrected as-shipped) kernel chosen jdk code=0
   if [[ "${1:-}" = --inside ]]; then
     inside "${@:2}"
     return
@@ -149,6 +151,7 @@ main() {
   chosen=$(chosen_classes "$@")
   [[ -n "$chosen" ]] || refuse "no test class tagged 'rdma'${*:+ is named $*}"
   require_compiled "$chosen"
+  jdk=$(find_jdk25)
   run_on_all "$chosen" "${kernels[@]}" || code=$?
   for kernel in "${kernels[@]}"; do say "$(<"$reports/$kernel/summary")"; done
   say "reports in $reports"
