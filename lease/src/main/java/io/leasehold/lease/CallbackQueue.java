@@ -15,6 +15,7 @@ final class CallbackQueue {
     private final ConcurrentLinkedQueue<Runnable> callbacks = new ConcurrentLinkedQueue<>();
     private final AtomicInteger size = new AtomicInteger();
     private final AtomicBoolean running = new AtomicBoolean();
+    private final AtomicBoolean starting = new AtomicBoolean();
 
     /// Has `callback` run at the next [#run()]; it must not wait for an operation.
     void add(Runnable callback) {
@@ -30,6 +31,17 @@ final class CallbackQueue {
             } finally {
                 running.set(false);
             }
+        }
+    }
+
+    /// Has what was added run on a thread of its own: for callers that may belong to somebody else, as the control thread of a node
+    /// in this JVM, or that serve all sessions, as the timer.
+    void runApart() {
+        if (size.get() > 0 && starting.compareAndSet(false, true)) {
+            Thread.ofVirtual().name("leasehold-callbacks").start(() -> {
+                starting.set(false);
+                run();
+            });
         }
     }
 

@@ -315,7 +315,7 @@ final class ControlChannel {
     private void deliver() {
         if (!lock.isHeldByCurrentThread()) {
             drain();
-            callbacks.run();
+            callbacks.runApart();
         }
     }
 

@@ -140,7 +140,7 @@ final class SessionCore {
         control.send("beat", new Beat(clock.localNanos()), deadline(), this::learnClock);
         control.endOverdue();
         batches.endOverdue(SystemClock.NANOS.getAsLong() - timeoutNanos);
-        callbacks.run();
+        callbacks.runApart();
         recovery.inspect();
         leases.sweep();
     }
