@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.LongStream;
 
 /// One process of the hammer test: virtual threads that work on a map and a queue for a time and record what they saw.
 ///
@@ -29,6 +30,8 @@ public final class HammerClient {
     private static final long NONE = Operation.NONE;
     /// All processes work on the same few keys, which move on, so that there is both contention and growth.
     private static final int KEYS_AT_ONCE = 48;
+    /// Most elements that one operation puts or takes.
+    private static final int RUN_MAX = 8;
     private static final long NEXT_KEY_NANOS = 4_000_000;
 
     private final Map<String, Long> map;
@@ -75,9 +78,10 @@ public final class HammerClient {
             running.add(Thread.ofVirtual().start(() -> {
                 try {
                     for (long sequence = 0; failure.get() == null && System.nanoTime() < end; sequence++) {
-                        long value = (long) client << 40 | sequence;
+                        long value = (long) client << 40 | sequence * RUN_MAX;
                         if (random.nextInt(3) == 0) {
-                            hammerQueue(log, random.nextBoolean(), value);
+                            int count = random.nextInt(4) == 0 ? 1 + random.nextInt(RUN_MAX) : 1;
+                            hammerQueue(log, random.nextBoolean(), value, count);
                         } else {
                             hammerMap(log, random, value);
                         }
@@ -92,21 +96,27 @@ public final class HammerClient {
         }
     }
 
-    private void hammerQueue(History.Log log, boolean add, long value) {
+    /// Puts the values from `value` on, or takes as many as there are of so many.
+    private void hammerQueue(History.Log log, boolean add, long value, int count) {
+        List<Long> values = LongStream.range(value, value + count).boxed().toList();
+        List<Long> taken = new ArrayList<>();
         long invoked = log.now();
-        Kind kind = add ? Kind.ENQUEUE : Kind.DEQUEUE;
-        long argument = add ? value : NONE;
         try {
-            Long taken = null;
-            boolean added = false;
-            if (add) {
-                added = queue.offer(value);
+            if (add && count == 1) {
+                queue.add(value);
+            } else if (add) {
+                queue.addAll(values);
+            } else if (count == 1) {
+                taken.add(queue.poll());
             } else {
-                taken = queue.poll();
+                queue.drainTo(taken, count);
             }
-            log.returned(kind, "queue", argument, NONE, add ? added ? 1 : 0 : orNone(taken), invoked);
+            if (add) {
+                values.forEach(each -> log.returned(Kind.ENQUEUE, "queue", each, NONE, 1, invoked));
+            }
+            taken.forEach(each -> log.returned(Kind.DEQUEUE, "queue", NONE, NONE, orNone(each), invoked));
         } catch (OutcomeUnknownException e) {
-            log.pending(kind, "queue", argument, NONE, invoked);
+            values.forEach(each -> log.pending(add ? Kind.ENQUEUE : Kind.DEQUEUE, "queue", add ? each : NONE, NONE, invoked));
         }
     }
 

@@ -187,13 +187,9 @@ final class QueueAcknowledgedTest {
                         load.node.expire(memory);
                         return SimulatedMemory.Fault.KILLED;
                     }
-                    return switch (choices.nextInt(80)) {
-                        case 0 -> SimulatedMemory.Fault.STALE;
-                        case 1 -> SimulatedMemory.Fault.LOST_BEFORE;
-                        case 2 -> SimulatedMemory.Fault.LOST_AFTER;
-                        default -> SimulatedMemory.Fault.NONE;
-                    };
+                    return choices.nextInt(80) == 0 ? SimulatedMemory.Fault.STALE : SimulatedMemory.Fault.NONE;
                 });
+                memory.breaks(SimulatedMemory.Breaks.at(15, new Random(choices.nextLong())));
                 load.add(() -> consume(load, queue, choices, receipts, 60));
             }
             load.run();

@@ -9,6 +9,7 @@ import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiConsumer;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterEach;
@@ -19,6 +20,9 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(60)
 final class QueueFaultsTest {
     private static final QueueOptions OPTIONS = QueueOptions.unbounded().withSlotsPerSegment(4);
+    /// Doorbells under which a connection breaks, one at a time, and the most steps that are told apart.
+    private static final int BREAKS = 20;
+    private static final int STEPS_MAX = 7;
 
     private final QueueWorkload load = new QueueWorkload(OPTIONS);
 
@@ -235,26 +239,60 @@ final class QueueFaultsTest {
         }
     }
 
-    /// Ours: the answer to a ticket is lost. Whether it was given out or not, no element is skipped.
+    /// Ours: the connection breaks under any doorbell, before any of its steps, after any of those was carried out. Whether an
+    /// element was put or taken by then: none is lost, none is there twice, and nothing of it is left to the caller.
     @Test
-    void aLostTicketLosesNoElement() {
-        for (SimulatedMemory.Fault fault : List.of(SimulatedMemory.Fault.LOST_BEFORE, SimulatedMemory.Fault.LOST_AFTER)) {
-            for (int atomic = 1; atomic <= 8; atomic++) {
-                try (QueueWorkload fresh = new QueueWorkload(OPTIONS)) {
-                    QueueWorkload.Client producer = fresh.client();
-                    QueueWorkload.Client consumer = fresh.client();
-                    producer.addAll(6);
-                    lose(consumer, atomic, fault);
-                    lose(producer, atomic, fault);
-                    for (int i = 0; i < 6; i++) {
-                        consumer.poll();
-                        producer.offer();
-                    }
-                    fresh.drainRest();
-                    fresh.checkNothingLost();
-                    fresh.checkOrder();
+    void aBrokenConnectionLosesNoElement() {
+        breakEverywhere(OPTIONS, (producer, consumer) -> {
+            consumer.poll();
+            producer.offer();
+        });
+    }
+
+    @Test
+    void aBrokenConnectionLosesNothingOfARun() {
+        breakEverywhere(OPTIONS.withSlotsPerSegment(8), (producer, consumer) -> {
+            consumer.drain(3);
+            producer.addAll(3);
+        });
+    }
+
+    @Test
+    void aBrokenConnectionLosesNothingOfABoundedQueue() {
+        breakEverywhere(OPTIONS.withCapacity(12), (producer, consumer) -> {
+            consumer.drain(3);
+            producer.addAll(3);
+        });
+    }
+
+    private static void breakEverywhere(QueueOptions options, BiConsumer<QueueWorkload.Client, QueueWorkload.Client> round) {
+        for (int doorbell = 1; doorbell <= BREAKS; doorbell++) {
+            for (int from = 0; from < STEPS_MAX; from++) {
+                for (int carriedOut = 0; from + carriedOut <= STEPS_MAX; carriedOut++) {
+                    breakOnce(options, round, doorbell, from, carriedOut);
                 }
             }
+        }
+    }
+
+    private static void breakOnce(QueueOptions options, BiConsumer<QueueWorkload.Client, QueueWorkload.Client> round, int doorbell,
+            int from, int carriedOut) {
+        try (QueueWorkload fresh = new QueueWorkload(options)) {
+            QueueWorkload.Client producer = fresh.client();
+            QueueWorkload.Client consumer = fresh.client();
+            producer.addAll(6);
+            breakAt(consumer, doorbell, from, carriedOut);
+            breakAt(producer, doorbell, from, carriedOut);
+            for (int i = 0; i < 6; i++) {
+                round.accept(producer, consumer);
+            }
+            fresh.drainRest();
+            fresh.checkNothingLost();
+            fresh.checkOrder();
+            fresh.checkNothingLeaks(3);
+        } catch (RuntimeException | AssertionError e) {
+            throw new AssertionError("the connection broke under doorbell " + doorbell + " from step " + from + " on, of which "
+                    + carriedOut + " were carried out: " + e, e);
         }
     }
 
@@ -295,10 +333,10 @@ final class QueueFaultsTest {
         });
     }
 
-    /// Loses the answer to the atomic with this number.
-    private static void lose(QueueWorkload.Client client, int number, SimulatedMemory.Fault fault) {
-        int[] atomics = new int[1];
-        client.memory().faults((verb, address) -> (verb.equals("CAS") || verb.equals("FAA")) && ++atomics[0] == number ? fault
-                : SimulatedMemory.Fault.NONE);
+    /// Breaks the connection of `client` under its doorbell with this number, if that has so many steps.
+    private static void breakAt(QueueWorkload.Client client, int number, int from, int carriedOut) {
+        int[] doorbells = new int[1];
+        client.memory().breaks(steps -> ++doorbells[0] == number && from < steps && from + carriedOut <= steps
+                ? new SimulatedMemory.Break(from, carriedOut) : null);
     }
 }

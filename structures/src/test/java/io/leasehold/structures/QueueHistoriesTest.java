@@ -29,14 +29,14 @@ final class QueueHistoriesTest {
     }
 
     @Test
-    void unboundedWithLeasesThatEndAndAnswersThatAreLost() throws InterruptedException {
+    void unboundedWithLeasesThatEndAndConnectionsThatBreak() throws InterruptedException {
         for (long seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
             run(seed, small(), true);
         }
     }
 
     @Test
-    void boundedWithLeasesThatEndAndAnswersThatAreLost() throws InterruptedException {
+    void boundedWithLeasesThatEndAndConnectionsThatBreak() throws InterruptedException {
         for (long seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
             run(seed, small().withCapacity(1 + (int) (seed % 9)), true);
         }
@@ -64,9 +64,8 @@ final class QueueHistoriesTest {
         try (QueueWorkload load = new QueueWorkload(seed, options)) {
             Random random = new Random(~seed);
             int clients = 2 + random.nextInt(4);
-            boolean isBounded = options.capacity() != QueueOptions.UNBOUNDED;
             for (int i = 0; i < clients; i++) {
-                QueueWorkload.Client client = load.client(20 + random.nextInt(40), 0.2 + 0.6 * random.nextDouble(), !isBounded);
+                QueueWorkload.Client client = load.client(20 + random.nextInt(40), 0.2 + 0.6 * random.nextDouble(), true);
                 stalls(client.memory(), new Random(random.nextLong()));
                 if (withFaults) {
                     faults(client.memory(), new Random(random.nextLong()));
@@ -94,11 +93,7 @@ final class QueueHistoriesTest {
     }
 
     private static void faults(SimulatedMemory memory, Random random) {
-        memory.faults((verb, address) -> switch (random.nextInt(60)) {
-            case 0 -> SimulatedMemory.Fault.STALE;
-            case 1 -> SimulatedMemory.Fault.LOST_BEFORE;
-            case 2 -> SimulatedMemory.Fault.LOST_AFTER;
-            default -> SimulatedMemory.Fault.NONE;
-        });
+        memory.faults((verb, address) -> random.nextInt(60) == 0 ? SimulatedMemory.Fault.STALE : SimulatedMemory.Fault.NONE);
+        memory.breaks(SimulatedMemory.Breaks.at(15, new Random(random.nextLong())));
     }
 }

@@ -2,6 +2,7 @@ package io.leasehold.structures;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.leasehold.lease.OutcomeUnknownException;
 import io.leasehold.testkit.history.History;
 import io.leasehold.testkit.history.Linearizability;
 import io.leasehold.testkit.history.Specification;
@@ -92,6 +93,25 @@ class RemoteHashMapHistoryTest {
         }
     }
 
+    @ParameterizedTest
+    @MethodSource("seeds")
+    void operationsAreLinearizableWhenConnectionsBreak(long seed) throws InterruptedException {
+        try (Simulation simulation = new Simulation(seed, 400, 0, false)) {
+            simulation.breakConnections(25);
+            simulation.run();
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("fewSeeds")
+    void operationsAreLinearizableThroughSplitsAndMergesWhenConnectionsBreak(long seed) throws InterruptedException {
+        try (Simulation simulation = new Simulation(seed, 2000, 0, true)) {
+            simulation.breakConnections(50);
+            simulation.run();
+            MERGED.add(simulation.merges());
+        }
+    }
+
     @AfterAll
     static void historiesWentThroughMerges() {
         assertThat(MERGED.stream().mapToInt(Integer::intValue).average().orElse(100)).as("merges in a history").isGreaterThan(6);
@@ -109,6 +129,7 @@ class RemoteHashMapHistoryTest {
         private final History history;
         private final List<Long> inserted = new ArrayList<>();
         private int dead;
+        private int breakOdds;
 
         Simulation(long seed, int expiryOdds, int deathOdds, boolean shrinks) {
             this.seed = seed;
@@ -125,12 +146,19 @@ class RemoteHashMapHistoryTest {
             node.close();
         }
 
+        void breakConnections(int odds) {
+            breakOdds = odds;
+        }
+
         void run() throws InterruptedException {
             List<Runnable> clients = new ArrayList<>();
             for (int i = 0; i < CLIENTS; i++) {
                 int client = i;
                 SimulatedMemory memory = new SimulatedMemory(node, seed * 31 + i, true);
                 memory.hook((at, verb, address) -> misfortune(at));
+                if (breakOdds > 0) {
+                    memory.breaks(SimulatedMemory.Breaks.at(breakOdds, new Random(~(seed * 31 + i))));
+                }
                 clients.add(() -> client(client, memory));
             }
             schedule.run(clients);
@@ -162,7 +190,9 @@ class RemoteHashMapHistoryTest {
                     if (shrinks && i % SWING == SWING - 1) {
                         removeFillers(map, number);
                     } else if (shrinks && i % 2 == 0) {
-                        map.putAll(LongStream.range(0, 6).boxed().collect(Collectors.toMap(j -> filler(6 * value + j), j -> j)));
+                        Map<Long, Long> fillers =
+                                LongStream.range(0, 6).boxed().collect(Collectors.toMap(j -> filler(6 * value + j), j -> j));
+                        unlessUnknown(() -> map.putAll(fillers));
                     } else if (!shrinks && random.nextInt(3) == 0) {
                         insertFiller(map, 10_000 + 2 * value);
                     } else {
@@ -183,7 +213,8 @@ class RemoteHashMapHistoryTest {
         private void removeFillers(RemoteHashMap<Long, Long> map, int client) {
             for (long number = 6000L * client; number < 6000L * client + 6 * OPERATIONS; number++) {
                 if (map.containsKey(filler(number))) {
-                    map.remove(filler(number));
+                    long filler = filler(number);
+                    unlessUnknown(() -> map.remove(filler));
                 }
             }
         }
@@ -195,9 +226,21 @@ class RemoteHashMapHistoryTest {
         }
 
         private void insertFiller(RemoteHashMap<Long, Long> map, long key) {
-            map.put(key, key);
-            synchronized (inserted) {
-                inserted.add(key);
+            if (unlessUnknown(() -> map.put(key, key))) {
+                synchronized (inserted) {
+                    inserted.add(key);
+                }
+            }
+        }
+
+        /// Whether `operation` took effect for certain.
+        private boolean unlessUnknown(Runnable operation) {
+            try {
+                operation.run();
+                return true;
+            } catch (OutcomeUnknownException e) {
+                assertThat(breakOdds).as("odds of a broken connection").isPositive();
+                return false;
             }
         }
 
@@ -210,7 +253,7 @@ class RemoteHashMapHistoryTest {
             map.forEach((key, value) -> assertThat(walked.put(key, value)).as("entry met before: " + key).isNull());
             assertThat(walked.keySet()).containsAll(inserted);
             walked.forEach((key, value) -> assertThat(map.get(key)).as("entry of " + key).isEqualTo(value));
-            if (dead == 0) {
+            if (dead == 0 && breakOdds == 0) {
                 assertThat(map.mappingCount()).isEqualTo(walked.size());
             }
         }

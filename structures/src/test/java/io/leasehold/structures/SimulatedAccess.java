@@ -1,5 +1,6 @@
 package io.leasehold.structures;
 
+import io.leasehold.lease.Failures;
 import io.leasehold.lease.HeapKind;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -101,29 +102,50 @@ final class SimulatedAccess implements Access {
 
     @Override
     public void execute() {
-        for (Step step : steps) {
-            if (step.executed) {
-                continue;
+        SimulatedMemory.Break broken = memory.nextBreak(steps.size());
+        for (int i = 0; i < steps.size(); i++) {
+            if (broken != null && i == broken.from()) {
+                carryOut(i, i + broken.carriedOut());
+                if (hasAtomicFrom(i)) {
+                    throw Failures.outcomeUnknown();
+                }
+                // A session repeats READs and WRITEs by itself.
+                broken = null;
             }
-            memory.step(step.verb.name(), step.address);
-            SimulatedMemory.Fault fault = memory.fault(step.verb.name(), step.address);
-            boolean isAtomic = step.verb == Verb.CAS || step.verb == Verb.FAA;
-            if (isAtomic && fault == SimulatedMemory.Fault.LOST_BEFORE) {
-                throw SimulatedMemory.lost();
+            Step step = steps.get(i);
+            if (!step.executed) {
+                carryOut(step);
+                step.executed = true;
             }
-            if (stale) {
-                throw new StaleAccess("simulated lease has ended", null);
+        }
+    }
+
+    /// Carries out steps that nobody will ever hear of.
+    private void carryOut(int from, int to) {
+        for (int i = from; i < to && !stale; i++) {
+            try {
+                carryOut(steps.get(i));
+            } catch (StaleAccess e) {
+                return;
             }
-            switch (step.verb) {
-                case READ -> memory.readInto(step.address, step.data);
-                case WRITE -> memory.writeFrom(step.address, step.data);
-                case CAS -> step.previous = memory.node().compareAndExchange(step.address, step.expected, step.desired);
-                case FAA -> step.previous = memory.node().getAndAdd(step.address, step.expected);
-            }
-            if (isAtomic && fault == SimulatedMemory.Fault.LOST_AFTER) {
-                throw SimulatedMemory.lost();
-            }
-            step.executed = true;
+        }
+    }
+
+    private boolean hasAtomicFrom(int from) {
+        return steps.subList(from, steps.size()).stream().anyMatch(step -> step.verb == Verb.CAS || step.verb == Verb.FAA);
+    }
+
+    private void carryOut(Step step) {
+        memory.step(step.verb.name(), step.address);
+        memory.fault(step.verb.name(), step.address);
+        if (stale) {
+            throw new StaleAccess("simulated lease has ended", null);
+        }
+        switch (step.verb) {
+            case READ -> memory.readInto(step.address, step.data);
+            case WRITE -> memory.writeFrom(step.address, step.data);
+            case CAS -> step.previous = memory.node().compareAndExchange(step.address, step.expected, step.desired);
+            case FAA -> step.previous = memory.node().getAndAdd(step.address, step.expected);
         }
     }
 

@@ -1,16 +1,15 @@
 package io.leasehold.structures;
 
 import io.leasehold.lease.HeapKind;
-import io.leasehold.lease.OutcomeUnknownException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.reflect.Constructor;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
 
 /// One client of a [SimulatedNode]. Each verb is one step of the schedule, and a hook runs before it; with `tear` a READ or WRITE
 /// takes a step
@@ -47,10 +46,6 @@ final class SimulatedMemory implements Memory {
         NONE,
         /// The client's leases end just before it.
         STALE,
-        /// Of an atomic: the connection breaks before it is carried out, and nobody can tell.
-        LOST_BEFORE,
-        /// Of an atomic: the connection breaks after it was carried out, and nobody can tell.
-        LOST_AFTER,
         /// The client dies before it, for ever.
         KILLED
     }
@@ -60,31 +55,50 @@ final class SimulatedMemory implements Memory {
         Fault next(String verb, long address);
     }
 
+    /// The connection breaks under a doorbell: the steps from `from` on get no answer. Of these the first `carriedOut` are carried
+    /// out all the same, as many as a reliable connection carries out in order before it breaks.
+    record Break(int from, int carriedOut) {
+    }
+
+    /// Decides whether the connection breaks under a doorbell.
+    interface Breaks {
+        /// @param steps of the doorbell
+        @Nullable Break next(int steps);
+
+        /// At any doorbell with a chance of 1 to `odds`, anywhere; most often no answer comes at all.
+        static Breaks at(int odds, Random random) {
+            return steps -> {
+                if (steps == 0 || random.nextInt(odds) > 0) {
+                    return null;
+                }
+                int from = random.nextInt(3) > 0 ? 0 : random.nextInt(steps);
+                return new Break(from, random.nextInt(steps - from + 1));
+            };
+        }
+    }
+
     private volatile Faults faults = (verb, address) -> Fault.NONE;
+    private volatile Breaks breaks = steps -> null;
 
     void faults(Faults newFaults) {
         faults = newFaults;
     }
 
-    /// The fault that befalls an atomic; others have happened.
-    Fault fault(String verb, long address) {
+    void breaks(Breaks newBreaks) {
+        breaks = newBreaks;
+    }
+
+    @Nullable Break nextBreak(int steps) {
+        return breaks.next(steps);
+    }
+
+    /// Lets a fault befall the verb that is next.
+    void fault(String verb, long address) {
         Fault fault = faults.next(verb, address);
         if (fault == Fault.STALE) {
             node.expire(this);
         } else if (fault == Fault.KILLED) {
             throw new Schedule.Killed();
-        }
-        return fault;
-    }
-
-    /// The exception for an atomic whose answer was lost.
-    static RuntimeException lost() {
-        try {
-            Constructor<OutcomeUnknownException> constructor = OutcomeUnknownException.class.getDeclaredConstructor(String.class);
-            constructor.setAccessible(true);
-            return constructor.newInstance("simulated loss of an answer");
-        } catch (ReflectiveOperationException e) {
-            throw new AssertionError(e);
         }
     }
 
