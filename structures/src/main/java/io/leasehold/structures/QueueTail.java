@@ -1,7 +1,9 @@
 package io.leasehold.structures;
 
 import io.leasehold.lease.HeapKind;
+import io.leasehold.lease.LeaseException;
 import io.leasehold.lease.OutcomeUnknownException;
+import java.lang.foreign.MemorySegment;
 import java.util.function.LongPredicate;
 import org.jspecify.annotations.Nullable;
 
@@ -14,9 +16,10 @@ import org.jspecify.annotations.Nullable;
 /// What can go wrong between two round trips, and what follows:
 /// - the access becomes stale: the ticket is left behind, its slot is poisoned by a consumer, and a new one is taken;
 /// - the answer to the fetch-and-add is lost: likewise;
-/// - the answer to the CAS of a slot is lost: it is repeated. A slot belongs to one producer, so whatever it holds but poison, it
-///   was this one who filled it;
-/// - the answer to the CAS that links a segment is lost: it is repeated, too.
+/// - the answers to the CASes of slots are lost, of all when a connection breaks: they are repeated. A slot belongs to one
+///   producer, so whatever it holds but poison, it was this one who filled it;
+/// - the answer to the CAS that links a segment is lost: the link shows it. If there is none, the segment and its blocks, which
+///   may not have been written either, are written again with the CAS.
 ///
 /// Only if the segment was recycled before it could be asked (the producer was cut off for all that time) is the outcome unknown
 /// to the caller as well.
@@ -136,58 +139,67 @@ final class QueueTail {
             words[i] |= i > 0 ? QueueSlot.AFTER : 0;
             positions[i] = access.compareAndSwap(layout.slot(segment, ticket + i), QueueSlot.EMPTY, words[i]);
         }
+        int filled = 0;
         try {
             access.execute();
+            filled = filled(access, positions, before -> before == QueueSlot.EMPTY);
+            access.next();
         } catch (RuntimeException e) {
-            int filled = filled(access, positions);
-            elements.publish(filled);
-            // If the one without an answer is behind one that failed, it is void whatever became of it.
-            if (e instanceof OutcomeUnknownException lost) {
-                if (filled < count && !access.executed(positions[filled])
-                        && isFilled(access, segment, ticket + filled, words[filled], lost)) {
-                    elements.publish(1);
-                }
-                throw new StaleAccess("an answer was lost, and found again", e);
+            filled = filled(access, positions, before -> before == QueueSlot.EMPTY);
+            // What is behind one that failed is void, whatever became of it.
+            if (e instanceof OutcomeUnknownException lost && filled < count && !access.executed(positions[filled])) {
+                filled = refill(access, segment, ticket, words, filled, lost);
+                throw new StaleAccess("answers were lost, and found again", e);
             }
             throw e;
+        } finally {
+            elements.publish(filled);
         }
-        elements.publish(filled(access, positions));
-        access.next();
     }
 
-    private static int filled(Access access, int[] positions) {
+    /// How many CASes of a run, from its first on, were carried out and found what `won` accepts.
+    private static int filled(Access access, int[] positions, LongPredicate won) {
         int filled = 0;
         while (filled < positions.length && access.executed(positions[filled])
-                && access.previous(positions[filled]) == QueueSlot.EMPTY) {
+                && won.test(access.previous(positions[filled]))) {
             filled++;
         }
         return filled;
     }
 
-    /// Repeats the CAS of a slot whose answer was lost. Leaves the access restarted.
-    private boolean isFilled(Access access, long segment, long ticket, long word, OutcomeUnknownException lost) {
-        long slot = layout.slot(segment, ticket);
-        return repeat(access, segment, slot, word, lost, before -> QueueSlot.state(before) != QueueSlot.DEAD);
-    }
-
-    /// Repeats a CAS of `word` for 0 whose answer was lost, and asks `won` with the word that it finds.
-    private boolean repeat(Access access, long segment, long address, long word, OutcomeUnknownException lost,
-            LongPredicate won) {
-        Restarts restarts = new Restarts(memory, "finding out about a lost answer", timeoutNanos);
+    /// Repeats the CASes of a run from slot `filled` on, whose answers were lost: when a connection breaks, each of them may have
+    /// been carried out. Restarts the access.
+    ///
+    /// @return how many slots of the run are filled
+    /// @throws OutcomeUnknownException `lost`, if that cannot be known
+    private int refill(Access access, long segment, long ticket, long[] words, int filled, OutcomeUnknownException lost) {
+        Restarts restarts = new Restarts(memory, "finding out about lost answers", timeoutNanos);
         while (true) {
+            int[] positions = new int[words.length - filled];
             try {
                 access.restart();
                 if (!segments.holds(access, segment)) {
                     break;
                 }
-                int position = access.compareAndSwap(address, 0, word);
-                Segments.executeHarmless(access);
-                return won.test(access.previous(position));
-            } catch (StaleAccess e) {
+                for (int i = 0; i < positions.length; i++) {
+                    positions[i] = access.compareAndSwap(layout.slot(segment, ticket + filled + i), QueueSlot.EMPTY,
+                            words[filled + i]);
+                }
+                access.execute();
+                return filled + filled(access, positions, QueueTail::isMine);
+            } catch (StaleAccess | OutcomeUnknownException e) {
                 restarts.again(lost);
+            } catch (LeaseException e) {
+                lost.addSuppressed(e);
+                break;
             }
         }
         throw lost;
+    }
+
+    /// Whether a slot, seen with this word by the one producer that has its ticket, has been filled by it.
+    private static boolean isMine(long word) {
+        return QueueSlot.state(word) != QueueSlot.DEAD;
     }
 
     /// Moves on from a full segment: to where the tail is, or to a new segment that holds the next `count` elements already.
@@ -221,36 +233,68 @@ final class QueueTail {
         long address = memory.allocate(HeapKind.INDEX, layout.bytes());
         long serial = SegmentLayout.serial(segment) + 1;
         long pointer = layout.pointer(serial, address);
-        elements.addWrites(access);
-        access.write(HeapKind.INDEX, address, layout.image(serial, elements.words(count)));
-        int position = access.compareAndSwap(layout.next(segment), 0, pointer);
+        MemorySegment image = layout.image(serial, elements.words(count));
         boolean isLinked = false;
-        boolean isKnown = true;
-        OutcomeUnknownException lost = null;
+        boolean mayBeLinked = true;
         try {
-            try {
-                access.execute();
-                isLinked = access.previous(position) == 0;
-            } catch (OutcomeUnknownException e) {
-                lost = e;
-            } finally {
-                elements.noteWrites(access);
-            }
-            if (lost != null) {
-                isKnown = false;
-                isLinked = repeat(access, segment, layout.next(segment), pointer, lost,
-                        before -> before == 0 || before == pointer);
-                isKnown = true;
-                throw new StaleAccess("an answer was lost, and found again", lost);
-            }
+            isLinked = append(access, segment, pointer, image, elements);
+            mayBeLinked = isLinked;
             access.next();
+        } catch (OutcomeUnknownException e) {
+            isLinked = appendAgain(access, segment, pointer, image, elements, e);
+            mayBeLinked = isLinked;
+            throw new StaleAccess("answers were lost, and found again", e);
+        } catch (StaleAccess | LeaseException e) {
+            mayBeLinked = false;
+            throw e;
         } finally {
             if (isLinked) {
                 elements.publish(count);
-            } else if (isKnown) {
+            } else if (!mayBeLinked) {
                 memory.abandon(HeapKind.INDEX, address, layout.bytes());
             }
         }
         return isLinked ? pointer : 0;
+    }
+
+    /// Writes a segment, and the blocks of its elements, and links it behind `segment`; one doorbell.
+    ///
+    /// @return whether it was linked; if not, somebody else has appended one
+    private boolean append(Access access, long segment, long pointer, MemorySegment image, Outgoing elements) {
+        elements.addWrites(access);
+        access.write(HeapKind.INDEX, layout.address(pointer), image);
+        int position = access.compareAndSwap(layout.next(segment), 0, pointer);
+        try {
+            access.execute();
+            return access.previous(position) == 0;
+        } finally {
+            elements.noteWrites(access);
+        }
+    }
+
+    /// Finds out whether [#append] has linked the segment although its answers were lost; if nobody has linked any, tries again,
+    /// with all that has to be written: nobody knows whether that was, and it must not be once the segment is linked. Restarts
+    /// the access.
+    ///
+    /// @throws OutcomeUnknownException `lost`, if that cannot be known
+    private boolean appendAgain(Access access, long segment, long pointer, MemorySegment image, Outgoing elements,
+            OutcomeUnknownException lost) {
+        Restarts restarts = new Restarts(memory, "finding out about lost answers", timeoutNanos);
+        while (true) {
+            try {
+                access.restart();
+                if (!segments.holds(access, segment)) {
+                    break;
+                }
+                long next = segments.successor(access, segment);
+                return next == 0 ? append(access, segment, pointer, image, elements) : next == pointer;
+            } catch (StaleAccess | OutcomeUnknownException e) {
+                restarts.again(lost);
+            } catch (LeaseException e) {
+                lost.addSuppressed(e);
+                break;
+            }
+        }
+        throw lost;
     }
 }
