@@ -164,7 +164,7 @@ final class Leftovers {
         int slots = segments.addSlots(access, segment, start, to);
         int next = segments.addNext(access, segment);
         access.execute();
-        long given = Segments.word(access, deq);
+        long given = SegmentLayout.tickets(Segments.word(access, deq));
         long[] words = Segments.words(access, slots, to - start);
         long successor = segments.successor(access, segment, next);
         access.next();

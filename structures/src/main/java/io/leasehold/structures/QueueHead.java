@@ -1,5 +1,6 @@
 package io.leasehold.structures;
 
+import io.leasehold.lease.LeaseException;
 import io.leasehold.lease.OutcomeUnknownException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
@@ -18,10 +19,12 @@ import org.jspecify.annotations.Nullable;
 /// given to a consumer.
 ///
 /// Tickets are taken by a CAS of `deq`, which never gives out a ticket that no producer has, so that an idle consumer that dies
-/// takes no element along; under contention, with elements in plenty, by a fetch-and-add, which always succeeds. If the answer is
-/// lost, the tickets that may be this consumer's are those given out since `deq` was read with the same doorbell, and it looks
-/// after all of them: those of others are theirs or this one's, and none of their consumers began before this operation did, so
-/// the order stands.
+/// takes no element along; under contention, with elements in plenty, by a fetch-and-add, which always succeeds.
+///
+/// If the connection breaks, no answer at all may come, and the tickets that may be this consumer's are those from the last value
+/// of `deq` on that this operation saw. It looks after all of them: those of others are theirs or this one's, and none of their
+/// consumers began before this operation did, so the order stands. If the operation saw none, because it relied on what an
+/// earlier one had seen, the tag in `deq` tells (see [SegmentLayout]), unless others have taken tickets since.
 final class QueueHead<E> {
     private static final Logger LOG = System.getLogger(QueueHead.class.getName());
     /// Most elements taken with one doorbell.
@@ -39,10 +42,15 @@ final class QueueHead<E> {
     private volatile Cursor cursor = Cursor.UNKNOWN;
     private volatile long released;
 
-    /// Where the head was last seen, by an access that began at `since`. `taken` and `given` are at most the numbers of tickets
-    /// that had been given to consumers and producers there.
-    private record Cursor(long segment, long since, long taken, long given) {
+    /// Where the head was last seen, by an access that began at `since`: the word `deq`, and at most the number of tickets that
+    /// had been given to producers there.
+    private record Cursor(long segment, long since, long deq, long given) {
         static final Cursor UNKNOWN = new Cursor(0, 0, 0, 0);
+
+        /// The number of tickets that had been given to consumers.
+        long taken() {
+            return SegmentLayout.tickets(deq);
+        }
     }
 
     QueueHead(Segments segments, ElementBlocks<E> blocks, long timeoutNanos) {
@@ -53,15 +61,20 @@ final class QueueHead<E> {
         memory = segments.memory;
     }
 
-    /// Takes up to `most` elements, in order.
+    /// Takes up to `most` elements, in order: at least one, unless the queue was empty at some time during the call.
     ///
     /// @param claims whether to claim them, to be acknowledged later, or to take them
-    /// @return at least one, unless the queue was empty at some time during the call
-    List<Taken<E>> take(int most, boolean claims) {
-        Taking taking = new Taking(most, claims);
+    /// @param harvest what was taken is added to this, also if the call throws
+    /// @throws OutcomeUnknownException if elements may have been taken that are not in `harvest`: they are lost then
+    void take(int most, boolean claims, List<Taken<E>> harvest) {
+        Taking taking = new Taking(most, claims, harvest);
         try {
-            List<Taken<E>> due = segments.shape.isAcknowledged() ? taking.due() : List.of();
-            return due.isEmpty() ? taking.take() : due;
+            if (segments.shape.isAcknowledged()) {
+                taking.takeDue();
+            }
+            if (harvest.isEmpty()) {
+                taking.take();
+            }
         } finally {
             segments.recycle(timeoutNanos);
         }
@@ -72,30 +85,31 @@ final class QueueHead<E> {
         private final int most;
         private final Restarts restarts = new Restarts(memory, "taking an element", timeoutNanos);
         private final Redemption<E> redemption;
+        private final List<Taken<E>> harvest;
         private Cursor at = cursor;
+        /// Whether `at.deq` was seen by this operation: then no ticket from there on was given out before it began.
+        private boolean isFresh;
 
-        Taking(int most, boolean claims) {
+        /// @param harvest empty
+        Taking(int most, boolean claims, List<Taken<E>> harvest) {
             this.most = Math.min(most, TAKE_MAX);
-            redemption = new Redemption<>(segments, blocks, claims, restarts);
+            this.harvest = harvest;
+            redemption = new Redemption<>(segments, blocks, claims, restarts, harvest);
         }
 
         /// Takes an element that came back, if there is one.
-        List<Taken<E>> due() {
+        void takeDue() {
             Leftovers.SlotAt slot = segments.leftovers.pollDue(released, timeoutNanos);
             while (slot != null) {
                 redemption.redeemAgain(slot);
-                if (!redemption.harvest().isEmpty()) {
-                    return redemption.harvest();
-                }
-                slot = segments.leftovers.pollDue(released, timeoutNanos);
+                slot = harvest.isEmpty() ? segments.leftovers.pollDue(released, timeoutNanos) : null;
             }
-            return List.of();
         }
 
-        List<Taken<E>> take() {
+        void take() {
             try (Access access = at.segment == 0 ? memory.access() : memory.access(at.since)) {
                 boolean isEmpty = false;
-                while (!isEmpty && redemption.harvest().isEmpty()) {
+                while (!isEmpty && harvest.isEmpty()) {
                     try {
                         isEmpty = step(access);
                     } catch (StaleAccess e) {
@@ -105,14 +119,13 @@ final class QueueHead<E> {
                     }
                 }
             } catch (RuntimeException e) {
-                if (redemption.harvest().isEmpty()) {
+                if (harvest.isEmpty() || e instanceof OutcomeUnknownException) {
                     throw e;
                 }
-                LOG.log(Level.WARNING, "took " + redemption.harvest().size() + " elements of " + most + ", then failed", e);
+                LOG.log(Level.WARNING, "took " + harvest.size() + " elements of " + most + ", then failed", e);
             } finally {
                 cursor = at;
             }
-            return redemption.harvest();
         }
 
         /// Looks, moves on, or takes.
@@ -121,8 +134,9 @@ final class QueueHead<E> {
         private boolean step(Access access) {
             if (at.segment == 0) {
                 at = new Cursor(segments.read(access, segments.root(QueueShape.HEAD_AT)), access.since(), 0, 0);
+                isFresh = false;
             }
-            if (at.taken >= at.given) {
+            if (at.taken() >= at.given) {
                 return look(access);
             }
             takeTickets(access);
@@ -135,7 +149,8 @@ final class QueueHead<E> {
             int next = segments.addNext(access, at.segment);
             int back = segments.shape.isAcknowledged() ? segments.addRead(access, segments.root(QueueShape.RELEASED_AT)) : 0;
             access.execute();
-            long taken = Segments.word(access, deq);
+            long seen = Segments.word(access, deq);
+            long taken = SegmentLayout.tickets(seen);
             long given = Math.min(Segments.word(access, enq), segments.slots());
             long successor = segments.successor(access, at.segment, next);
             boolean cameBack = false;
@@ -148,62 +163,95 @@ final class QueueHead<E> {
             if (taken >= segments.slots() && successor != 0) {
                 segments.advanceHead(access, at.segment, successor);
                 at = new Cursor(successor, at.since, 0, 0);
+                isFresh = false;
                 return false;
             }
-            at = new Cursor(at.segment, at.since, taken, given);
+            at = new Cursor(at.segment, at.since, seen, given);
+            isFresh = true;
             if (taken < given) {
                 return false;
             }
             if (cameBack) {
-                due();
+                takeDue();
             }
             return true;
         }
 
         private void takeTickets(Access access) {
-            long guess = at.taken;
+            long guess = at.taken();
             int count = (int) Math.min(most, at.given - guess);
+            long desired = SegmentLayout.deqWord(nextTag(), guess + count);
             boolean byCas = contention.get() < CONTENDED || at.given - guess < 2L * contention.get();
             int deq = segments.addRead(access, layout.deq(at.segment));
             int enq = segments.addRead(access, layout.enq(at.segment));
-            int tickets = byCas ? access.compareAndSwap(layout.deq(at.segment), guess, guess + count)
+            int tickets = byCas ? access.compareAndSwap(layout.deq(at.segment), at.deq, desired)
                     : access.fetchAndAdd(layout.deq(at.segment), count);
             int start = (int) Math.max(0, guess - QueueSlot.RUN_MAX + 1);
             int end = (int) (guess + count);
             int slots = segments.addSlots(access, at.segment, start, end);
             try {
                 access.execute();
-            } catch (OutcomeUnknownException e) {
-                long low = access.executed(deq) ? Segments.word(access, deq) : segments.slots();
-                if (byCas && low != guess) {
-                    // A CAS that expected another value than was there just before has failed, if it was carried out at all.
-                    throw new StaleAccess("an answer was lost", e);
-                }
-                redemption.lookAfter(access, at.segment, low, byCas ? guess + count : segments.slots(), e);
-                at = Cursor.UNKNOWN;
+            } catch (StaleAccess | LeaseException e) {
+                failed(access, e, new Tickets(deq, tickets, byCas, count, desired));
                 return;
-            } catch (StaleAccess e) {
-                if (access.executed(tickets) && (!byCas || access.previous(tickets) == guess)) {
-                    long low = access.previous(tickets);
-                    redemption.lookAfter(access, at.segment, low, low + count, e);
-                    at = Cursor.UNKNOWN;
-                    return;
-                }
-                throw e;
             }
-            long before = access.previous(tickets);
+            long found = access.previous(tickets);
+            long before = SegmentLayout.tickets(found);
+            boolean isGuessRight = byCas ? found == at.deq : before == guess;
             long given = Math.max(at.given, Math.min(Segments.word(access, enq), segments.slots()));
             long[] words = before == guess ? Segments.words(access, slots, end - start) : null;
             access.next();
-            noteContention(before == guess);
-            at = new Cursor(at.segment, at.since, byCas && before != guess ? before : before + count, given);
-            if (before < segments.slots() && (!byCas || before == guess)) {
+            noteContention(isGuessRight);
+            boolean hasWon = !byCas || isGuessRight;
+            at = new Cursor(at.segment, at.since, byCas ? hasWon ? desired : found : found + count, given);
+            isFresh = true;
+            if (hasWon && before < segments.slots()) {
                 int to = (int) Math.min(before + count, segments.slots());
                 if (redemption.redeem(access, at.segment, (int) before, to, words, start, given)) {
                     at = Cursor.UNKNOWN;
                 }
             }
         }
+
+        /// Looks after the tickets that a doorbell which failed with `e` took, or may have taken, and lets the operation go on;
+        /// throws `e` if it took none.
+        private void failed(Access access, RuntimeException e, Tickets tickets) {
+            long segment = at.segment;
+            if (access.executed(tickets.position)) {
+                long before = access.previous(tickets.position);
+                if (tickets.byCas && before != at.deq) {
+                    throw e instanceof StaleAccess ? e : new StaleAccess("the tickets were others'", e);
+                }
+                long from = SegmentLayout.tickets(before);
+                redemption.lookAfter(access, segment, from, from + tickets.count, e);
+            } else if (e instanceof OutcomeUnknownException lost) {
+                boolean isRead = access.executed(tickets.deq);
+                long low = isRead ? Segments.word(access, tickets.deq) : at.deq;
+                if (tickets.byCas && low != at.deq) {
+                    // It expected another value than was there just before: it has failed, if it was carried out at all.
+                    throw new StaleAccess("an answer was lost", e);
+                }
+                long from = SegmentLayout.tickets(low);
+                long to = tickets.byCas ? from + tickets.count : segments.slots();
+                if (isRead || isFresh) {
+                    redemption.lookAfter(access, segment, from, to, lost);
+                } else {
+                    redemption.lookAfterInDoubt(access, segment, from, to, tickets.byCas ? tickets.desired : 0, lost);
+                }
+            } else {
+                throw e;
+            }
+            at = Cursor.UNKNOWN;
+        }
+    }
+
+    /// A doorbell that takes tickets: where its READ of `deq` and its atomic are, and what the CAS leaves.
+    private record Tickets(int deq, int position, boolean byCas, int count, long desired) {
+    }
+
+    /// A tag that no other CAS of `deq` has.
+    private int nextTag() {
+        return (int) segments.nextTaker() | 1;
     }
 
     private void noteContention(boolean isGuessRight) {

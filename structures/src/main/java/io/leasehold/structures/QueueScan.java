@@ -63,7 +63,8 @@ final class QueueScan<E> {
         int enq = segments.addRead(access, layout.enq(segment));
         int next = segments.addNext(access, segment);
         access.execute();
-        Page page = new Page(segment, from, to, start, Segments.words(access, slots, to - start), Segments.word(access, deq),
+        Page page = new Page(segment, from, to, start, Segments.words(access, slots, to - start),
+                SegmentLayout.tickets(Segments.word(access, deq)),
                 Math.min(Segments.word(access, enq), segments.slots()), segments.successor(access, segment, next));
         access.next();
         return page;
@@ -202,8 +203,8 @@ final class QueueScan<E> {
         int word = segments.addRead(access, layout.slot(slot.segment(), slot.ticket()));
         access.execute();
         boolean isReleased = QueueSlot.state(slot.word()) == QueueSlot.RELEASED;
-        E element = Segments.word(access, word) == slot.word() && (isReleased || Segments.word(access, deq) <= slot.ticket())
-                ? blocks.decode(access.data(block)) : null;
+        E element = Segments.word(access, word) == slot.word() && (isReleased
+                || SegmentLayout.tickets(Segments.word(access, deq)) <= slot.ticket()) ? blocks.decode(access.data(block)) : null;
         access.next();
         return element;
     }

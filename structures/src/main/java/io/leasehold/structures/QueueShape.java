@@ -20,7 +20,7 @@ import java.util.zip.CRC32C;
 /// `first`, `head` and `tail` are segment pointers (see [SegmentLayout]); `head` and `tail` may lag.
 record QueueShape(int capacity, int slots, DeliveryMode delivery, long visibilityNanos, String codec) {
     /// "LHQUEUE" and the format version.
-    static final long FORMAT = 0x4C_48_51_55_45_55_45_01L;
+    static final long FORMAT = 0x4C_48_51_55_45_55_45_02L;
     static final int FORMAT_AT = 0;
     static final int CAPACITY_AT = 8;
     static final int SLOTS_AT = 12;

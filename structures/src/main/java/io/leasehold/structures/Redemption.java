@@ -1,6 +1,7 @@
 package io.leasehold.structures;
 
 import io.leasehold.lease.HeapKind;
+import io.leasehold.lease.LeaseException;
 import io.leasehold.lease.OutOfBoundsException;
 import io.leasehold.lease.OutcomeUnknownException;
 import java.lang.foreign.MemorySegment;
@@ -28,7 +29,8 @@ final class Redemption<E> {
     private final ElementBlocks<E> blocks;
     private final boolean claims;
     private final Restarts restarts;
-    private final List<Taken<E>> harvest = new ArrayList<>(1);
+    /// What has been taken so far, in order.
+    private final List<Taken<E>> harvest;
 
     private long segment;
     private int first;
@@ -44,22 +46,19 @@ final class Redemption<E> {
     }
 
     /// @param claims whether elements are claimed, to be acknowledged later, or taken
-    Redemption(Segments segments, ElementBlocks<E> blocks, boolean claims, Restarts restarts) {
+    /// @param harvest elements are added to this
+    Redemption(Segments segments, ElementBlocks<E> blocks, boolean claims, Restarts restarts, List<Taken<E>> harvest) {
         this.segments = segments;
         this.blocks = blocks;
         this.claims = claims;
         this.restarts = restarts;
+        this.harvest = harvest;
         layout = segments.layout;
     }
 
     @SuppressWarnings("unchecked")
     private static <E> @Nullable Taken<E>[] array(int length) {
         return (Taken<E>[]) new Taken<?>[length];
-    }
-
-    /// What has been taken so far, in order.
-    List<Taken<E>> harvest() {
-        return harvest;
     }
 
     /// Settles the slots of tickets `[from, to)` of `ofSegment`; returns when each is final, or taken from this consumer. One
@@ -98,11 +97,17 @@ final class Redemption<E> {
                     lost = e instanceof OutcomeUnknownException unknown ? unknown : lost;
                     if (!resume(access, segment, e)) {
                         // Recycled: every slot is final, and those that were not settled here went to others.
-                        if (lost != null) {
+                        if (lost != null && !claims) {
                             throw lost;
                         }
                         break;
                     }
+                } catch (LeaseException e) {
+                    if (lost == null) {
+                        throw e;
+                    }
+                    lost.addSuppressed(e);
+                    throw lost;
                 }
                 known = null;
             }
@@ -133,13 +138,16 @@ final class Redemption<E> {
         return words;
     }
 
-    /// Settles tickets `[from, to)`, of which this consumer may have some: as far as they were given out, if the segment is still
-    /// there. Restarts the access.
+    /// Settles tickets `[from, to)`, of which this consumer may have some, and which all were given out since its operation began:
+    /// as far as they were given out, if the segment is still there. Restarts the access.
+    ///
+    /// @throws OutcomeUnknownException if `cause` is that, and it cannot be known what became of its tickets
     void lookAfter(Access access, long ofSegment, long from, long to, RuntimeException cause) {
         RuntimeException last = cause;
-        while (resume(access, ofSegment, last)) {
+        while (holds(access, ofSegment, last, cause)) {
             try {
-                int end = (int) Math.min(to, Math.min(segments.read(access, layout.deq(ofSegment)), segments.slots()));
+                long given = SegmentLayout.tickets(segments.read(access, layout.deq(ofSegment)));
+                int end = (int) Math.min(to, Math.min(given, segments.slots()));
                 if (from < end) {
                     redeem(access, ofSegment, (int) from, end, null, 0, end);
                 }
@@ -148,6 +156,74 @@ final class Redemption<E> {
                 last = e;
             }
         }
+    }
+
+    /// As [#lookAfter], but the tickets may have been given to others before the operation began, behind whom others have taken
+    /// elements or found the queue empty: to take these now would break the order, if their consumers are only slow.
+    ///
+    /// If `deq` shows that the CAS of this consumer was the last, they are its own, and are settled. Else it looks on for a while,
+    /// as their consumers settle them. What is left then could be anybody's: an element that comes back is left to come back.
+    ///
+    /// @param desired what the CAS would have left in `deq`, 0 if it was none
+    /// @throws OutcomeUnknownException `cause`, if an element is left that does not come back
+    void lookAfterInDoubt(Access access, long ofSegment, long from, long to, long desired, OutcomeUnknownException cause) {
+        RuntimeException last = cause;
+        for (int look = 1; holds(access, ofSegment, last, cause); look++) {
+            try {
+                int deq = segments.addRead(access, layout.deq(ofSegment));
+                int slots = segments.addSlots(access, ofSegment, from, Math.min(to, segments.slots()));
+                access.execute();
+                long now = Segments.word(access, deq);
+                int end = (int) Math.min(Math.min(to, SegmentLayout.tickets(now)), segments.slots());
+                long[] words = Segments.words(access, slots, (int) (Math.min(to, segments.slots()) - from));
+                access.next();
+                boolean isMine = desired != 0 && SegmentLayout.tag(now) == SegmentLayout.tag(desired);
+                boolean isOthers = desired != 0 && SegmentLayout.tickets(now) < to;
+                if (isMine) {
+                    redeem(access, ofSegment, (int) from, end, null, 0, end);
+                    return;
+                }
+                if (isOthers || !hasElement(words, 0, end - (int) from) || segments.shape.isAcknowledged()) {
+                    return;
+                }
+                if (look >= LOOKS) {
+                    throw cause;
+                }
+            } catch (StaleAccess e) {
+                last = e;
+            }
+        }
+    }
+
+    private static boolean hasElement(long[] words, int from, int to) {
+        for (int i = from; i < to; i++) {
+            if (QueueSlot.state(words[i]) == QueueSlot.FULL) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /// Restarts the access; whether the segment is still there. If not, all its slots are final.
+    ///
+    /// @throws OutcomeUnknownException `cause`, if it is that and that cannot be found out, or the segment is gone, unless its
+    ///     elements would have come back
+    private boolean holds(Access access, long ofSegment, RuntimeException last, RuntimeException cause) {
+        try {
+            if (resume(access, ofSegment, last)) {
+                return true;
+            }
+        } catch (LeaseException e) {
+            if (e != cause && cause instanceof OutcomeUnknownException) {
+                cause.addSuppressed(e);
+                throw cause;
+            }
+            throw e;
+        }
+        if (cause instanceof OutcomeUnknownException && !segments.shape.isAcknowledged()) {
+            throw cause;
+        }
+        return false;
     }
 
     /// Takes or claims the element of a slot that another consumer has left; nothing if somebody was quicker.

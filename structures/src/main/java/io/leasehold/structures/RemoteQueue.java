@@ -1,6 +1,7 @@
 package io.leasehold.structures;
 
 import io.leasehold.lease.LeaseException;
+import io.leasehold.lease.OutcomeUnknownException;
 import io.leasehold.lease.Session;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
@@ -191,10 +192,17 @@ public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQu
     public @Nullable E poll() {
         requireOpen();
         E kept = returned.poll();
-        return kept != null ? kept : one(head.take(1, false));
+        return kept != null ? kept : takeOne();
     }
 
-    private @Nullable E one(List<Taken<E>> taken) {
+    private @Nullable E takeOne() {
+        List<Taken<E>> taken = new ArrayList<>(1);
+        try {
+            head.take(1, false, taken);
+        } catch (OutcomeUnknownException e) {
+            keep(taken);
+            throw e;
+        }
         if (taken.isEmpty()) {
             return null;
         }
@@ -238,7 +246,8 @@ public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQu
             throw new IllegalStateException(
                     "queue '" + name + "' was created with " + shape.delivery() + ": what is taken needs no acknowledgement");
         }
-        List<Taken<E>> taken = head.take(1, true);
+        List<Taken<E>> taken = new ArrayList<>(1);
+        head.take(1, true, taken);
         // What is not returned here comes back when its claim has lapsed.
         return taken.isEmpty() ? null : delivery(taken.getFirst());
     }
@@ -283,6 +292,8 @@ public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQu
 
     /// Moves up to `most` elements to `target`, in order. If `target` refuses one, those that had been taken with it are kept for
     /// the next callers of this object.
+    ///
+    /// @throws OutcomeUnknownException if elements may have been taken that are not in `target`; those before them are
     @Override
     public int drainTo(Collection<? super E> target, int most) {
         Objects.requireNonNull(target, "target");
@@ -296,7 +307,13 @@ public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQu
             moved++;
         }
         while (moved < most) {
-            List<Taken<E>> taken = head.take(most - moved, false);
+            List<Taken<E>> taken = new ArrayList<>();
+            try {
+                head.take(most - moved, false, taken);
+            } catch (OutcomeUnknownException e) {
+                deliver(taken, target, most - moved);
+                throw e;
+            }
             if (taken.isEmpty()) {
                 break;
             }
@@ -321,10 +338,12 @@ public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQu
     @Override
     public void clear() {
         requireOpen();
-        returned.clear();
-        while (!head.take(QueueHead.TAKE_MAX, false).isEmpty()) {
+        List<Taken<E>> taken = new ArrayList<>();
+        do {
             returned.clear();
-        }
+            taken.clear();
+            head.take(QueueHead.TAKE_MAX, false, taken);
+        } while (!taken.isEmpty());
     }
 
     /// Removes the first element that equals `element`, from wherever it is. Costs an iteration up to it and two round trips.

@@ -9,10 +9,13 @@ import java.nio.ByteOrder;
 /// A segment, in lines of 64 bytes:
 /// ```
 ///   0  enq     the next ticket to put; counts on when all slots are given out
-///  64  deq     the next ticket to take; counts on likewise, and may run ahead of enq
+///  64  deq     tag:32 | the next ticket to take:32; counts on likewise, and may run ahead of enq
 /// 128  next    pointer to the next segment, 0 if this is the last | serial
 /// 192  slot[0] | slot[1] | ... | slot[slots - 1]     8 bytes each, see QueueSlot
 /// ```
+/// The tag of `deq` says whose CAS it was that changed it last: whoever lost the answer to its CAS finds its own there, unless
+/// others have taken tickets since. 0 is nobody's; a fetch-and-add leaves the tag as it is.
+///
 /// A segment pointer:
 /// ```
 ///  63                  32 31                   0
@@ -33,6 +36,8 @@ record SegmentLayout(long node, int slots) {
     static final int SERIAL_AT = 136;
     static final int SLOTS_AT = 192;
 
+    private static final int TAG_SHIFT = 32;
+    private static final long TICKETS_MASK = (1L << TAG_SHIFT) - 1;
     private static final long OFFSET_MASK = (1L << 38) - 1;
     private static final long BLOCK_MASK = 0xFFFF_FFFFL;
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.nativeOrder());
@@ -43,6 +48,21 @@ record SegmentLayout(long node, int slots) {
 
     int bytes() {
         return (SLOTS_AT + slots * Long.BYTES + Memory.GRANULE - 1) / Memory.GRANULE * Memory.GRANULE;
+    }
+
+    /// How many tickets a word of `deq` says have been given to consumers.
+    static long tickets(long deq) {
+        return deq & TICKETS_MASK;
+    }
+
+    /// Whose CAS it was that a word of `deq` comes from.
+    static int tag(long deq) {
+        return (int) (deq >>> TAG_SHIFT);
+    }
+
+    /// A word of `deq`.
+    static long deqWord(int tag, long tickets) {
+        return (long) tag << TAG_SHIFT | tickets;
     }
 
     /// The address of the block whose number in the node is `block`.

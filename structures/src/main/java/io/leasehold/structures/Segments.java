@@ -162,7 +162,7 @@ final class Segments {
             int deq = addRead(access, layout.deq(segment));
             int next = addNext(access, segment);
             access.execute();
-            long taken = word(access, deq);
+            long taken = SegmentLayout.tickets(word(access, deq));
             long successor = successor(access, segment, next);
             access.next();
             if (taken < slots() || successor == 0) {

@@ -114,10 +114,12 @@ public final class HammerClient {
             if (add) {
                 values.forEach(each -> log.returned(Kind.ENQUEUE, "queue", each, NONE, 1, invoked));
             }
-            taken.forEach(each -> log.returned(Kind.DEQUEUE, "queue", NONE, NONE, orNone(each), invoked));
         } catch (OutcomeUnknownException e) {
-            values.forEach(each -> log.pending(add ? Kind.ENQUEUE : Kind.DEQUEUE, "queue", add ? each : NONE, NONE, invoked));
+            for (long each : values.subList(taken.size(), count)) {
+                log.pending(add ? Kind.ENQUEUE : Kind.DEQUEUE, "queue", add ? each : NONE, NONE, invoked);
+            }
         }
+        taken.forEach(each -> log.returned(Kind.DEQUEUE, "queue", NONE, NONE, orNone(each), invoked));
     }
 
     private void hammerMap(History.Log log, Random random, long value) {

@@ -242,8 +242,13 @@ final class QueueAcknowledgedTest {
             load.schedule.step(VISIBILITY.toNanos() * 2);
         }
         boolean isReleased = choice == 4 && delivery.release();
-        Answer answer = choice == 4 ? Answer.NO : acknowledged(delivery);
-        receipts.add(new Receipt(delivery.value(), since, returned, answer, isReleased));
+        Answer answer = Answer.UNKNOWN;
+        try {
+            answer = choice == 4 ? Answer.NO : acknowledged(delivery);
+        } finally {
+            // Whoever dies here may have acknowledged.
+            receipts.add(new Receipt(delivery.value(), since, returned, answer, isReleased));
+        }
     }
 
     private static Answer acknowledged(Delivery<Long> delivery) {

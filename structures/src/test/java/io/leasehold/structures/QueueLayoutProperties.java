@@ -102,6 +102,10 @@ final class QueueLayoutProperties {
         long address = layout.address(pointer);
         assertThat(layout.enq(pointer) - address).isZero();
         assertThat(layout.deq(pointer) - address).isEqualTo(64);
+        long deq = SegmentLayout.deqWord(-5, 9);
+        assertThat(deq).isEqualTo(0xFFFF_FFFB_0000_0009L);
+        assertThat(SegmentLayout.tag(deq)).isEqualTo(-5);
+        assertThat(SegmentLayout.tickets(deq + 3)).isEqualTo(12);
         assertThat(layout.next(pointer) - address).isEqualTo(128);
         assertThat(layout.slot(pointer, 0) - address).isEqualTo(192);
         assertThat(layout.slot(pointer, 3) - address).isEqualTo(216);

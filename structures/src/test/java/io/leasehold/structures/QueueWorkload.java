@@ -167,7 +167,9 @@ final class QueueWorkload implements AutoCloseable {
             try {
                 queue.drainTo(values, most);
             } catch (Throwable e) {
-                for (int i = 0; i < most; i++) {
+                values.forEach(value -> log.returned(Operation.Kind.DEQUEUE, "queue", 0, 0, value, invoked));
+                got.addAll(values);
+                for (int i = values.size(); i < most; i++) {
                     log.pending(Operation.Kind.DEQUEUE, "queue", 0, 0, invoked);
                 }
                 perhapsTook++;
