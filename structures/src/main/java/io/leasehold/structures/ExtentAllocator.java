@@ -31,6 +31,7 @@ final class ExtentAllocator {
 
     private final Session session;
     private final RemoteHeap heap;
+    private final Retirements retirements;
     private final HeapKind kind;
     private final LeaseTerms terms;
     private final LongSupplier clock;
@@ -49,9 +50,11 @@ final class ExtentAllocator {
         }
     }
 
-    ExtentAllocator(Session session, RemoteHeap heap, HeapKind kind, LeaseTerms terms, LongSupplier clock) {
+    ExtentAllocator(Session session, RemoteHeap heap, Retirements retirements, HeapKind kind, LeaseTerms terms,
+            LongSupplier clock) {
         this.session = session;
         this.heap = heap;
+        this.retirements = retirements;
         this.kind = kind;
         this.terms = terms;
         this.clock = clock;
@@ -91,9 +94,7 @@ final class ExtentAllocator {
         preferredBytes = Math.min(LAST_EXTENT_BYTES, preferredBytes * 2);
         next = extent.address().offset();
         end = next + extent.lengthBytes();
-        if (!rest.isEmpty()) {
-            LeasedMemory.retire(heap, rest);
-        }
+        rest.forEach(retirements::add);
     }
 
     private Extent extent(long size) {

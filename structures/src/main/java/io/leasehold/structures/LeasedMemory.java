@@ -21,7 +21,6 @@ import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
@@ -32,11 +31,8 @@ import org.jspecify.annotations.Nullable;
 /// session cuts its
 /// blocks from; [Protection] may narrow both to single blocks.
 final class LeasedMemory implements Memory {
-    private static final System.Logger LOG = System.getLogger(LeasedMemory.class.getName());
     private static final int NODE_SHIFT = 38;
     private static final long OFFSET_MASK = (1L << NODE_SHIFT) - 1;
-    /// Blocks that are given back with one control request.
-    private static final int RETIRE_BATCH = 64;
     private static final int POOLED_ACCESSES = 256;
 
     private final Session session;
@@ -48,8 +44,7 @@ final class LeasedMemory implements Memory {
     private final ChunkLeases chunks;
     private final Map<HeapKind, ExtentAllocator> extents = new EnumMap<>(HeapKind.class);
     private final ArrayBlockingQueue<LeasedAccess> idle = new ArrayBlockingQueue<>(POOLED_ACCESSES);
-    private final ReentrantLock retireLock = new ReentrantLock();
-    private List<Extent> retired = new ArrayList<>(RETIRE_BATCH);
+    private final Retirements retirements;
     private volatile boolean closed;
 
     LeasedMemory(Session session, RemoteHeap heap, Protection protection, LeaseTerms terms, LongSupplier clock,
@@ -61,8 +56,9 @@ final class LeasedMemory implements Memory {
         this.clock = clock;
         this.random = random;
         chunks = new ChunkLeases(session, heap, protection, terms, clock);
+        retirements = new Retirements(heap.name(), heap::retire, clock);
         for (HeapKind kind : HeapKind.values()) {
-            extents.put(kind, new ExtentAllocator(session, heap, kind, terms, clock));
+            extents.put(kind, new ExtentAllocator(session, heap, retirements, kind, terms, clock));
         }
     }
 
@@ -165,20 +161,7 @@ final class LeasedMemory implements Memory {
 
     @Override
     public void retire(HeapKind kind, long address, int lengthBytes) {
-        List<Extent> full = null;
-        retireLock.lock();
-        try {
-            retired.add(new Extent(unpack(address), ExtentAllocator.align(lengthBytes)));
-            if (retired.size() >= RETIRE_BATCH) {
-                full = retired;
-                retired = new ArrayList<>(RETIRE_BATCH);
-            }
-        } finally {
-            retireLock.unlock();
-        }
-        if (full != null) {
-            retire(heap, full);
-        }
+        retirements.add(new Extent(unpack(address), ExtentAllocator.align(lengthBytes)));
     }
 
     @Override
@@ -226,29 +209,9 @@ final class LeasedMemory implements Memory {
             access.dispose();
         }
         List<Extent> rest = new ArrayList<>();
-        retireLock.lock();
-        try {
-            rest.addAll(retired);
-            retired = new ArrayList<>();
-        } finally {
-            retireLock.unlock();
-        }
         extents.values().forEach(allocator -> rest.addAll(allocator.close()));
-        for (int from = 0; from < rest.size(); from += RETIRE_BATCH) {
-            retire(heap, rest.subList(from, Math.min(rest.size(), from + RETIRE_BATCH)));
-        }
+        retirements.flush(rest);
         chunks.close();
-    }
-
-    /// Retires ranges. If the node does not say whether it has, they are left to the destruction of the heap: to retire them again
-    /// might be refused, and the operation that wants them retired is done.
-    static void retire(RemoteHeap heap, List<Extent> ranges) {
-        try {
-            heap.retire(ranges);
-        } catch (OutcomeUnknownException e) {
-            LOG.log(System.Logger.Level.WARNING, "{0} ranges of heap {1} may be lost until it is destroyed: {2}", ranges.size(),
-                    heap.name(), e.getMessage());
-        }
     }
 
     /// What the failure of a doorbell means to a structure. A WRITE in doubt, unlike an atomic, comes with what kept the session

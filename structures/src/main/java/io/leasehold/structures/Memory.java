@@ -40,7 +40,8 @@ interface Memory extends AutoCloseable {
     long allocate(HeapKind kind, int lengthBytes);
 
     /// Gives back a block, or a part of one in whole granules, that no word refers to any more; it is reused when no lease that
-    /// could have seen it lives. Costs nothing now: blocks are given back many at a time.
+    /// could have seen it lives. Costs nothing now: blocks are given back many at a time. Never throws: the word that referred to
+    /// the block has been changed, and with it the caller's operation is decided.
     void retire(HeapKind kind, long address, int lengthBytes);
 
     /// Gives back a block that never was referred to by any word: it may be allocated again at once.

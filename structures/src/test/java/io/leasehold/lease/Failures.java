@@ -9,4 +9,9 @@ public final class Failures {
     public static OutcomeUnknownException outcomeUnknown() {
         return new OutcomeUnknownException("simulated: the connection broke");
     }
+
+    /// What a session throws when the node cannot be asked.
+    public static NodeUnavailableException nodeUnavailable() {
+        return new NodeUnavailableException("simulated: the node is not there");
+    }
 }
