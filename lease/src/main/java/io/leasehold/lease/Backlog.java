@@ -1,5 +1,6 @@
 package io.leasehold.lease;
 
+import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
@@ -39,6 +40,23 @@ final class Backlog {
         }
     }
 
+    /// Adds `chains`, in their order, before all others, unless `state` says that nothing is posted any more.
+    boolean addAllFirst(List<WorkChain> chains, SessionState state) {
+        lock.lock();
+        try {
+            if (!state.isOpen()) {
+                return false;
+            }
+            for (WorkChain chain : chains.reversed()) {
+                link(chain);
+            }
+            size = size + chains.size();
+            return true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /// Takes the first chain; either [#settled()] or [#addFirst] must follow.
     @Nullable WorkChain poll() {
         lock.lock();
@@ -71,13 +89,18 @@ final class Backlog {
     void addFirst(WorkChain chain) {
         lock.lock();
         try {
-            chain.next = first;
-            first = chain;
-            if (last == null) {
-                last = chain;
-            }
+            link(chain);
         } finally {
             lock.unlock();
+        }
+    }
+
+    /// Puts a chain before the first.
+    private void link(WorkChain chain) {
+        chain.next = first;
+        first = chain;
+        if (last == null) {
+            last = chain;
         }
     }
 

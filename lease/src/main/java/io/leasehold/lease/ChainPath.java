@@ -87,24 +87,23 @@ final class ChainPath {
         }
     }
 
-    /// Opens the path: posts `replays`, which were flushed by the pair before, in their order, then what waits, then what comes.
-    ///
-    /// @return how many of `replays` were taken; the rest found the new pair broken already
-    int open(DataPair pair, List<WorkChain> replays) {
-        int taken = 0;
-        while (taken < replays.size() && post(replays.get(taken), pair) == Attempt.TAKEN) {
-            taken++;
+    /// Has `replays`, which the broken pair flushed, wait in their order before everything else.
+    void replay(List<WorkChain> replays) {
+        if (!backlog.addAllFirst(replays, state)) {
+            replays.forEach(chain -> end(chain, state.faultOfRest()));
         }
-        if (!pair.isBroken()) {
-            active.set(pair);
-            // It may have broken in between: whoever noticed could not take away what was not there yet.
-            if (pair.isBroken()) {
-                retire(pair);
-            }
+        callbacks.run();
+    }
+
+    /// Opens the path: posts what waits, then what comes.
+    void open(DataPair pair) {
+        active.set(pair);
+        // It may have broken in between: whoever noticed could not take away what was not there yet.
+        if (pair.isBroken()) {
+            retire(pair);
         }
         pump();
         callbacks.run();
-        return taken;
     }
 
     /// Lets nobody post to `pair` from now on.

@@ -44,7 +44,6 @@ final class Recovery {
 
     // Touched by the recovering thread alone.
     private int generation;
-    private List<WorkChain> carried = List.of();
 
     /// @param pairs how many data queue pairs there are, the active one included
     Recovery(SessionCore session, Connector connector, ControlChannel control, ChainPath path, SessionState state, int pairs,
@@ -84,20 +83,19 @@ final class Recovery {
         for (DataPair pair = nextBroken(); pair != null; pair = nextBroken()) {
             List<WorkChain> replays = new ArrayList<>(pair.flushed);
             replays.sort(Comparator.comparingLong(chain -> chain.flushOrder));
-            replays.addAll(carried);
-            carried = replays;
+            path.replay(replays);
             pair.queuePair.close();
             spares.release();
+            LOG.log(System.Logger.Level.DEBUG, "{0}: data queue pair {1} broke in generation {2}; {3} batches are to be posted again",
+                    state.node(), pair.index, pair.generation, replays.size());
             try {
                 if (state.isOpen()) {
-                    replace(pair);
+                    replace();
                 }
             } catch (RuntimeException e) {
                 session.end(SessionState.End.UNREACHABLE, "no data queue pair could be activated: " + e.getMessage(), e);
             }
             if (!state.isOpen()) {
-                carried.forEach(chain -> path.end(chain, state.faultOfRest()));
-                carried = List.of();
                 path.close();
             }
         }
@@ -114,9 +112,7 @@ final class Recovery {
         }
     }
 
-    private void replace(DataPair pair) {
-        LOG.log(System.Logger.Level.DEBUG, "{0}: data queue pair {1} broke in generation {2}; {3} batches are to be posted again",
-                state.node(), pair.index, pair.generation, carried.size());
+    private void replace() {
         long deadline = SystemClock.NANOS.getAsLong() + timeoutNanos / BUDGET_SHARE;
         boolean active = false;
         while (!active && state.isOpen()) {
@@ -157,8 +153,7 @@ final class Recovery {
         }
         DataPair pair = new DataPair(spare.queuePair(), spare.index(), generation, connector.sendDepth());
         current = pair;
-        int taken = path.open(pair, carried);
-        carried = List.copyOf(carried.subList(taken, carried.size()));
+        path.open(pair);
         if (closed) {
             // Whoever closed may have looked for the pair before it was there.
             closeCurrent();

@@ -21,12 +21,22 @@ final class DoubtfulClient implements AutoCloseable {
     static final Duration REQUEST_TIMEOUT = Duration.ofSeconds(2);
     private static final Duration PATIENCE = Duration.ofSeconds(20);
 
-    private final DeviceOptions local = DeviceOptions.soft().withLinks(Link.LOCAL);
-    final ScriptedNode node = new ScriptedNode(local);
-    final MutantDevice device = MutantDevice.of(RdmaDevice.open(local));
+    final ScriptedNode node;
+    final MutantDevice device;
+    final Session session;
     private final AtomicLong leaps = new AtomicLong();
-    final Session session = Session.connect(device, node.address(), SessionOptions.defaults()
-            .withTimeouts(Duration.ofSeconds(2), REQUEST_TIMEOUT).withClock(() -> SystemClock.NANOS.getAsLong() + leaps.get()));
+
+    DoubtfulClient() {
+        this(Link.LOCAL);
+    }
+
+    DoubtfulClient(Link link) {
+        DeviceOptions options = DeviceOptions.soft().withLinks(link);
+        node = new ScriptedNode(options);
+        device = MutantDevice.of(RdmaDevice.open(options));
+        session = Session.connect(device, node.address(), SessionOptions.defaults()
+                .withTimeouts(Duration.ofSeconds(2), REQUEST_TIMEOUT).withClock(() -> SystemClock.NANOS.getAsLong() + leaps.get()));
+    }
 
     Lease lease(Duration term) {
         return session.acquireWrite(START, 65536, term);
@@ -68,6 +78,12 @@ final class DoubtfulClient implements AutoCloseable {
     /// Waits until the node has been told to end all leases.
     void awaitNoLease() {
         Await.until(PATIENCE, "the node was told to end all leases", node.client().leases::isEmpty);
+    }
+
+    /// Breaks the active data queue pair, at the node.
+    void breakData() {
+        Activate last = (Activate) node.requests.stream().filter(Activate.class::isInstance).toList().getLast();
+        node.client().data.get(last.index()).toError();
     }
 
     /// The lease word of the first lease.
