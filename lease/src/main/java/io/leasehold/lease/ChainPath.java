@@ -110,10 +110,9 @@ final class ChainPath {
     ///
     /// @return whether the caller was the first to say so
     boolean breakPair(DataPair pair) {
-        if (!pair.markBroken()) {
+        if (pair.isBroken() || !pair.markBroken(SystemClock.NANOS.getAsLong())) {
             return false;
         }
-        pair.brokenAtNanos = SystemClock.NANOS.getAsLong();
         retire(pair);
         if (pair.wasIdleWhenBroken()) {
             onDrained.accept(pair);

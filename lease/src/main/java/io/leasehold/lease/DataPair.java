@@ -20,11 +20,9 @@ final class DataPair {
     final int generation;
     /// The chains that it flushed before they were carried out, in any order; [WorkChain#flushOrder] tells the true one.
     final ConcurrentLinkedQueue<WorkChain> flushed = new ConcurrentLinkedQueue<>();
-    /// When it broke; for finding out that its completions do not come.
-    volatile long brokenAtNanos;
-
     private final int depth;
     private final AtomicInteger places;
+    private volatile long brokenAtNanos;
     private boolean idleWhenBroken;
     private volatile boolean silent;
 
@@ -63,13 +61,20 @@ final class DataPair {
     /// Lets nobody post from now on.
     ///
     /// @return whether the caller was the first to say so
-    boolean markBroken() {
+    boolean markBroken(long nowNanos) {
+        // First: whoever sees that the pair is broken may ask since when.
+        brokenAtNanos = nowNanos;
         int before = places.getAndUpdate(now -> now | BROKEN);
         if ((before & BROKEN) != 0) {
             return false;
         }
         idleWhenBroken = before == depth;
         return true;
+    }
+
+    /// When it broke, about; for finding out that its completions do not come. For a pair that is broken.
+    long brokenAtNanos() {
+        return brokenAtNanos;
     }
 
     /// Whether nothing was on the way when the pair broke, so that no [#release] will say that it was the last; for the thread

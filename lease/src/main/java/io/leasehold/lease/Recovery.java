@@ -180,7 +180,7 @@ final class Recovery {
                 path.breakPair(pair);
             }
         } else if (!pair.isDrained()
-                && SystemClock.NANOS.getAsLong() - pair.brokenAtNanos > timeoutNanos / SILENCE_SHARE) {
+                && SystemClock.NANOS.getAsLong() - pair.brokenAtNanos() > timeoutNanos / SILENCE_SHARE) {
             pair.queuePair.close();
             path.silence(pair);
         }
