@@ -6,7 +6,9 @@ import static io.leasehold.rdma.WorkCompletionStatus.REM_INV_REQ_ERR;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.leasehold.rdma.MemoryRegion;
+import io.leasehold.rdma.PostStatus;
 import io.leasehold.rdma.QueuePairState;
+import io.leasehold.rdma.SendBatch;
 import io.leasehold.testkit.Testbed.Connection;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -17,6 +19,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 
 /// Compare-and-swap and fetch-and-add are atomic with one another, whichever queue pair they come through.
@@ -73,16 +76,24 @@ public interface AtomicContract extends FabricContract {
             MemoryRegion words = bed.server().region(64, Host.EVERYTHING);
             MemoryRegion local = bed.client().region(64, Host.EVERYTHING);
             for (int offset : new int[] {1, 4, 7, 9, 15}) {
-                assertThat(connection.client().fetchAndAdd(local, 0, words.address() + offset, words.remoteKey(), 1).status())
-                        .isEqualTo(REM_INV_REQ_ERR);
-                assertThat(connection.client().queuePair().state()).isEqualTo(QueuePairState.ERR);
-                connection.reconnect();
                 long address = words.address() + offset;
-                assertThat(connection.client().compareAndSwap(local, 0, address, words.remoteKey(), 0, 1).status())
-                        .isEqualTo(REM_INV_REQ_ERR);
-                connection.reconnect();
+                refused(connection, requests -> requests.fetchAndAdd(1, local, 0, address, words.remoteKey(), 1));
+                refused(connection, requests -> requests.compareAndSwap(2, local, 0, address, words.remoteKey(), 0, 1));
             }
             assertThat(words.memory().toArray(ValueLayout.JAVA_LONG)).containsOnly(0);
+        }
+    }
+
+    /// Asserts that a request is refused, at once or by the responder, and mends the connection.
+    private static void refused(Connection connection, Consumer<SendBatch> request) {
+        PostStatus status = connection.client().tryPost(request);
+        if (status == PostStatus.POSTED) {
+            assertThat(connection.client().await().status()).isEqualTo(REM_INV_REQ_ERR);
+            assertThat(connection.client().queuePair().state()).isEqualTo(QueuePairState.ERR);
+            connection.reconnect();
+        } else {
+            assertThat(status).isEqualTo(PostStatus.INVALID_REQUEST);
+            assertThat(connection.client().queuePair().state()).isEqualTo(QueuePairState.RTS);
         }
     }
 

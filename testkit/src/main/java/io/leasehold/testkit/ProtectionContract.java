@@ -44,7 +44,7 @@ public interface ProtectionContract extends FabricContract {
     default void anAccessIsAllowedIffItsKeyItsRangeAndItsRightAre(@ForAll("rights") Set<AccessFlag> regionRights,
             @ForAll("steps") List<Step> steps) {
         try (Testbed bed = testbed()) {
-            ProtectionModel model = new ProtectionModel(bed, regionRights);
+            ProtectionModel model = new ProtectionModel(bed, regionRights, quirks());
             steps.forEach(model::check);
         }
     }

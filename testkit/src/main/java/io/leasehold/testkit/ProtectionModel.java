@@ -9,7 +9,9 @@ import io.leasehold.rdma.AccessFlag;
 import io.leasehold.rdma.MemoryRegion;
 import io.leasehold.rdma.MemoryWindow;
 import io.leasehold.rdma.MemoryWindowType;
+import io.leasehold.rdma.PostStatus;
 import io.leasehold.rdma.RemoteKey;
+import io.leasehold.rdma.SendBatch;
 import io.leasehold.rdma.WorkCompletionStatus;
 import io.leasehold.testkit.ProtectionContract.Step;
 import io.leasehold.testkit.Testbed.Connection;
@@ -50,10 +52,13 @@ final class ProtectionModel {
 
     /// The last bind of each window, even if it is over.
     private final Step.@Nullable Bind[] last = new Step.@Nullable Bind[WINDOWS];
+    private final boolean boundsUnchecked;
     private int writes;
 
-    ProtectionModel(Testbed bed, Set<AccessFlag> rights) {
+    /// @param quirks what the device does otherwise
+    ProtectionModel(Testbed bed, Set<AccessFlag> rights, Set<Quirk> quirks) {
         this.bed = bed;
+        boundsUnchecked = quirks.contains(Quirk.WINDOW_BOUNDS_UNCHECKED);
         connection = bed.connect();
         memory = bed.server().memory(MEMORY_BYTES);
         EnumSet<AccessFlag> access = EnumSet.of(AccessFlag.LOCAL_WRITE, AccessFlag.MW_BIND);
@@ -117,12 +122,17 @@ final class ProtectionModel {
         int from = touch.edge() >= 0 ? opening.offset + touch.edge() : last - touch.edge() - 1;
         boolean live = touch.window() == WINDOWS || bound[touch.window()] != null;
         boolean allowed = live && !touch.stale() && opening.rights.contains(touch.access().needs())
-                && opening.covers(from, length);
+                && (boundsUnchecked ? whole : opening).covers(from, length);
         int key = touch.stale() ? previous(opening.key) : opening.key;
         byte[] brought = noise();
         MemorySegment localMemory = local.memory().copyFrom(MemorySegment.ofArray(brought));
-        WorkCompletionStatus status = post(touch.access(), from, length, key).status();
+        PostStatus posted = connection.client().tryPost(requests -> add(requests, touch.access(), from, length, key));
         boolean aligned = touch.access().needs() != AccessFlag.REMOTE_ATOMIC || from % Long.BYTES == 0;
+        if (!aligned && posted == PostStatus.INVALID_REQUEST) {
+            return;
+        }
+        assertThat(posted).isEqualTo(PostStatus.POSTED);
+        WorkCompletionStatus status = connection.client().await().status();
         if (allowed && aligned) {
             assertThat(status).as("%s of [%s, +%s) through %s", touch, from, length, opening).isEqualTo(SUCCESS);
             apply(touch.access(), from, length, brought);
@@ -160,15 +170,14 @@ final class ProtectionModel {
         return noise;
     }
 
-    private Completed post(Access access, int from, int length, int key) {
+    private void add(SendBatch requests, Access access, int from, int length, int key) {
         long address = region.address() + from;
-        Endpoint client = connection.client();
-        return switch (access) {
-            case READ -> client.read(local, 0, length, address, key);
-            case WRITE -> client.write(local, 0, length, address, key);
-            case COMPARE_AND_SWAP -> client.compareAndSwap(local, 0, address, key, word(from), word(from) + writes);
-            case FETCH_AND_ADD -> client.fetchAndAdd(local, 0, address, key, writes);
-        };
+        switch (access) {
+            case READ -> requests.read(1, local, 0, length, address, key);
+            case WRITE -> requests.write(1, local, 0, length, address, key);
+            case COMPARE_AND_SWAP -> requests.compareAndSwap(1, local, 0, address, key, word(from), word(from) + writes);
+            case FETCH_AND_ADD -> requests.fetchAndAdd(1, local, 0, address, key, writes);
+        }
     }
 
     private long word(int from) {
