@@ -11,5 +11,6 @@ module io.leasehold.rdma {
 
     uses io.leasehold.rdma.RdmaProvider;
 
-    provides io.leasehold.rdma.RdmaProvider with io.leasehold.rdma.internal.soft.SoftProvider;
+    provides io.leasehold.rdma.RdmaProvider with io.leasehold.rdma.internal.soft.SoftProvider,
+            io.leasehold.rdma.internal.verbs.VerbsProvider;
 }

@@ -25,4 +25,11 @@ public record DeviceAttributes(String provider, String name, Set<MemoryWindowTyp
     public DeviceAttributes {
         windowTypes = Set.copyOf(windowTypes);
     }
+
+    /// The same with another answer to whether the bounds of windows are enforced.
+    public DeviceAttributes withWindowBoundsEnforced(boolean enforced) {
+        return new DeviceAttributes(provider, name, windowTypes, enforced, maxQueuePairs, maxCompletionQueues,
+                maxCompletionEntries, maxRegions, maxWindows, maxWorkRequests, maxReadAtomic, maxInlineBytes, maxMessageBytes,
+                maxPrivateDataBytes);
+    }
 }

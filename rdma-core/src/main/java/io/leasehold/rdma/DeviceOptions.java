@@ -7,6 +7,8 @@ import java.util.Set;
 /// How to open a device.
 ///
 /// @param provider the provider's name
+/// @param device which device of the provider: `name`, `name/port` or `name/port/gidIndex`, as `mlx5_0/1/3`; empty for the first
+///        that can be used (the software fabric makes a new one each time)
 /// @param host the address to listen at and to be reached at
 /// @param port the port to listen at; 0 for any free one
 /// @param links the links that may be used, the nearest that reaches the peer is chosen (software fabric only)
@@ -15,8 +17,8 @@ import java.util.Set;
 /// @param maxWindows most memory windows
 /// @param maxQueuePairs most queue pairs
 /// @param hostility how badly the software fabric behaves within what hardware may do; [Hostility#NONE] in production
-public record DeviceOptions(String provider, String host, int port, Set<Link> links, Path sharedMemoryDirectory, int maxWindows,
-        int maxQueuePairs, Hostility hostility) {
+public record DeviceOptions(String provider, String device, String host, int port, Set<Link> links, Path sharedMemoryDirectory,
+        int maxWindows, int maxQueuePairs, Hostility hostility) {
     /// Memory that has files, on Linux.
     private static final Path SHARED_MEMORY = Path.of("/dev/shm");
 
@@ -40,40 +42,53 @@ public record DeviceOptions(String provider, String host, int port, Set<Link> li
     /// The software fabric on the loopback address, all links, files in `/dev/shm`, any port, 65,536 windows and 16,384 queue
     /// pairs.
     public static DeviceOptions soft() {
-        return new DeviceOptions("soft", "127.0.0.1", 0, EnumSet.allOf(Link.class), SHARED_MEMORY, 1 << 16, 1 << 14,
+        return new DeviceOptions("soft", "", "127.0.0.1", 0, EnumSet.allOf(Link.class), SHARED_MEMORY, 1 << 16, 1 << 14,
                 Hostility.NONE);
+    }
+
+    /// RDMA through libibverbs: the first device that can be used, which exchanges connection data at the loopback address, any
+    /// port. To be reached from other hosts it needs an address of this one, see [#withAddress], and then uses the GID of that
+    /// address if it has one.
+    public static DeviceOptions verbs() {
+        return new DeviceOptions("verbs", "", "127.0.0.1", 0, EnumSet.allOf(Link.class), SHARED_MEMORY, 1 << 16, 1 << 14,
+                Hostility.NONE);
+    }
+
+    /// The same on another device of the provider.
+    public DeviceOptions withDevice(String name) {
+        return new DeviceOptions(provider, name, host, port, links, sharedMemoryDirectory, maxWindows, maxQueuePairs, hostility);
     }
 
     /// The same at another address.
     public DeviceOptions withAddress(String newHost, int newPort) {
-        return new DeviceOptions(provider, newHost, newPort, links, sharedMemoryDirectory, maxWindows, maxQueuePairs,
+        return new DeviceOptions(provider, device, newHost, newPort, links, sharedMemoryDirectory, maxWindows, maxQueuePairs,
                 hostility);
     }
 
     /// The same with only these links.
     public DeviceOptions withLinks(Link first, Link... rest) {
-        return new DeviceOptions(provider, host, port, EnumSet.of(first, rest), sharedMemoryDirectory, maxWindows,
+        return new DeviceOptions(provider, device, host, port, EnumSet.of(first, rest), sharedMemoryDirectory, maxWindows,
                 maxQueuePairs, hostility);
     }
 
     /// The same with files in another directory, which must exist; one in memory is best.
     public DeviceOptions withSharedMemoryDirectory(Path directory) {
-        return new DeviceOptions(provider, host, port, links, directory, maxWindows, maxQueuePairs, hostility);
+        return new DeviceOptions(provider, device, host, port, links, directory, maxWindows, maxQueuePairs, hostility);
     }
 
     /// The same with another number of windows.
     public DeviceOptions withMaxWindows(int windows) {
-        return new DeviceOptions(provider, host, port, links, sharedMemoryDirectory, windows, maxQueuePairs, hostility);
+        return new DeviceOptions(provider, device, host, port, links, sharedMemoryDirectory, windows, maxQueuePairs, hostility);
     }
 
     /// The same with another number of queue pairs.
     public DeviceOptions withMaxQueuePairs(int queuePairs) {
-        return new DeviceOptions(provider, host, port, links, sharedMemoryDirectory, maxWindows, queuePairs, hostility);
+        return new DeviceOptions(provider, device, host, port, links, sharedMemoryDirectory, maxWindows, queuePairs, hostility);
     }
 
     /// The same, but hostile.
     public DeviceOptions withHostility(Hostility newHostility) {
-        return new DeviceOptions(provider, host, port, links, sharedMemoryDirectory, maxWindows, maxQueuePairs,
+        return new DeviceOptions(provider, device, host, port, links, sharedMemoryDirectory, maxWindows, maxQueuePairs,
                 newHostility);
     }
 }

@@ -43,6 +43,15 @@ public interface RdmaDevice extends AutoCloseable {
     /// Has `observer` told of asynchronous events, on a thread of the device and with no lock held. Observers add up.
     void onAsyncEvent(Consumer<AsyncEvent> observer);
 
+    /// Tries what protection rests on: a bind, each right, the bytes beside a window, revoked and foreign keys. Takes a fraction of a
+    /// second, and queue pairs, windows and a port of the device for as long.
+    ///
+    /// @return what was tried and what of it failed, by name
+    /// @throws RdmaException if the device has no room for it, or is closed
+    default ProbeReport probe() {
+        return DeviceProbe.run(this);
+    }
+
     /// Closes the device and all that is left of it.
     @Override
     void close();

@@ -1,0 +1,73 @@
+package io.leasehold.rdma.internal.verbs;
+
+import io.leasehold.rdma.RdmaError;
+import io.leasehold.rdma.RdmaException;
+
+/// A function of libibverbs or the C library failed.
+final class NativeFailure extends RuntimeException {
+    static final int EPERM = 1;
+    static final int EAGAIN = 11;
+    static final int ENOMEM = 12;
+    static final int EACCES = 13;
+    static final int EBUSY = 16;
+    static final int ENODEV = 19;
+    static final int EINVAL = 22;
+    static final int EMFILE = 24;
+    static final int ENOSYS = 38;
+    static final int EOPNOTSUPP = 95;
+
+    private static final long serialVersionUID = 1;
+
+    private final int errno;
+
+    NativeFailure(String function, int errno) {
+        super(function + ": " + name(errno));
+        this.errno = errno;
+    }
+
+    int errno() {
+        return errno;
+    }
+
+    /// The exception for who called us.
+    ///
+    /// @param what what was tried, as `registering 4096 bytes on rxe0`
+    RdmaException toRdmaException(String what) {
+        return new RdmaException(error(errno), what + ": " + getMessage() + remedy(errno), this);
+    }
+
+    static RdmaError error(int errno) {
+        return switch (errno) {
+            case ENOMEM, EMFILE, EAGAIN -> RdmaError.OUT_OF_RESOURCES;
+            case EBUSY -> RdmaError.BUSY;
+            case EINVAL -> RdmaError.INVALID_ARGUMENT;
+            default -> RdmaError.UNSUPPORTED;
+        };
+    }
+
+    private static String remedy(int errno) {
+        return switch (errno) {
+            case EPERM, EACCES -> "; this user may not use RDMA devices: give it read and write permission on /dev/infiniband/*";
+            case ENOMEM -> "; the device or the locked-memory limit is exhausted: try 'ulimit -l unlimited'";
+            case EMFILE -> "; too many open files: raise 'ulimit -n'";
+            case ENODEV, ENOSYS -> "; this kernel has no RDMA support: load ib_uverbs and the driver of the device";
+            default -> "";
+        };
+    }
+
+    static String name(int errno) {
+        return switch (errno) {
+            case EPERM -> "EPERM";
+            case EAGAIN -> "EAGAIN";
+            case ENOMEM -> "ENOMEM";
+            case EACCES -> "EACCES";
+            case EBUSY -> "EBUSY";
+            case ENODEV -> "ENODEV";
+            case EINVAL -> "EINVAL";
+            case EMFILE -> "EMFILE";
+            case ENOSYS -> "ENOSYS";
+            case EOPNOTSUPP -> "EOPNOTSUPP";
+            default -> "errno " + errno;
+        };
+    }
+}

@@ -1,0 +1,274 @@
+package io.leasehold.rdma.internal.verbs;
+
+import io.leasehold.rdma.CompletionQueue;
+import io.leasehold.rdma.RdmaError;
+import io.leasehold.rdma.RdmaException;
+import io.leasehold.rdma.WorkCompletion;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.HashSet;
+import java.util.Set;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/// An `ibv_cq`, polled a handful of completions at a time.
+///
+/// Who waits, and the handler, are told by the device's event thread: the queue asks the device for one event, *arms*, when somebody
+/// waits or a handler is set, looks once more whether it is still empty, and is told when a completion comes.
+final class VerbsCompletionQueue implements CompletionQueue {
+    private static final int BUFFERED = 16;
+
+    private final VerbsDevice device;
+    private final int slot;
+    private final long pointer;
+    private final int capacity;
+    private final MemorySegment memory = Arena.ofAuto().allocate((long) BUFFERED * Abi.Completion.BYTES, 16);
+    private final long buffer = memory.address();
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition added = lock.newCondition();
+    private final Set<VerbsQueuePair> users = new HashSet<>();
+    /// Requests that the device never took, whose completions come after those that it did; nearly always empty.
+    private final ArrayDeque<Refused> refused = new ArrayDeque<>(0);
+    private int taken;
+    private int filled;
+    private boolean armed;
+    private volatile @Nullable Runnable handler;
+    private boolean closed;
+
+    /// A request that the device never took.
+    private record Refused(VerbsQueuePair queuePair, long tag) {
+    }
+
+    VerbsCompletionQueue(VerbsDevice device, int slot, long pointer) {
+        this.device = device;
+        this.slot = slot;
+        this.pointer = pointer;
+        capacity = RawMemory.getInt(pointer + Abi.Handle.QUEUE_ENTRIES);
+    }
+
+    VerbsDevice device() {
+        return device;
+    }
+
+    /// Its place in the device's table, by which events find it.
+    int slot() {
+        return slot;
+    }
+
+    /// `ibv_cq *`, good while a queue pair uses the queue.
+    long pointer() {
+        return pointer;
+    }
+
+    /// The lock under which completions are taken, and queue pairs retire requests.
+    ReentrantLock lock() {
+        return lock;
+    }
+
+    boolean use(VerbsQueuePair queuePair) {
+        lock.lock();
+        try {
+            if (!closed) {
+                users.add(queuePair);
+            }
+            return !closed;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    void unuse(VerbsQueuePair queuePair) {
+        lock.lock();
+        try {
+            users.remove(queuePair);
+            refused.removeIf(one -> one.queuePair == queuePair);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// The queue pairs that use it.
+    Set<VerbsQueuePair> users() {
+        lock.lock();
+        try {
+            return Set.copyOf(users);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// A request that the device did not take completes when all before it have.
+    void refuse(VerbsQueuePair queuePair, long tag) {
+        lock.lock();
+        try {
+            refused.add(new Refused(queuePair, tag));
+            added.signalAll();
+        } finally {
+            lock.unlock();
+        }
+        device.completed(this);
+    }
+
+    @Override
+    public int capacity() {
+        return capacity;
+    }
+
+    @Override
+    public boolean poll(WorkCompletion into) {
+        lock.lock();
+        try {
+            while (available()) {
+                long completion = buffer + (long) taken++ * Abi.Completion.BYTES;
+                if (device.retire(completion, into)) {
+                    return true;
+                }
+            }
+            return pollRefused(into);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// Whether there is a completion in the buffer, or one could be got from the device.
+    private boolean available() {
+        if (taken < filled) {
+            return true;
+        }
+        if (closed) {
+            return false;
+        }
+        int count = device.operations().poll(pointer, BUFFERED, buffer);
+        taken = 0;
+        filled = Math.max(0, count);
+        return filled > 0;
+    }
+
+    private boolean pollRefused(WorkCompletion into) {
+        for (Refused first = refused.peek(); first != null; first = refused.peek()) {
+            if (first.queuePair.isOf(first.tag) && !first.queuePair.isOldest(first.tag)) {
+                return false;
+            }
+            refused.remove();
+            if (first.queuePair.retireRefused(first.tag, into)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /// Whether the next poll would find something. Throws away what nobody wants any more.
+    private boolean isReady() {
+        while (available()) {
+            if (device.isWanted(buffer + (long) taken * Abi.Completion.BYTES)) {
+                return true;
+            }
+            taken++;
+        }
+        Refused first = refused.peek();
+        return first != null && first.queuePair.isOf(first.tag) && first.queuePair.isOldest(first.tag);
+    }
+
+    @Override
+    public boolean await(Duration timeout) throws InterruptedException {
+        long deadline = VerbsClock.deadline(timeout);
+        lock.lockInterruptibly();
+        try {
+            while (!closed) {
+                if (isReady()) {
+                    return true;
+                }
+                // What comes between the look and the arming raises no event.
+                if (!armed) {
+                    arm();
+                    continue;
+                }
+                long left = deadline - VerbsClock.nanos();
+                if (left <= 0) {
+                    return false;
+                }
+                added.awaitNanos(left);
+            }
+            return false;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void arm() {
+        int status = device.operations().requestNotification(pointer);
+        if (status != 0) {
+            throw new NativeFailure("ibv_req_notify_cq", status).toRdmaException("waiting for completions");
+        }
+        armed = true;
+    }
+
+    /// The device says that a completion has come, or one was added here. On the event thread.
+    void tell() {
+        Runnable current = handler;
+        lock.lock();
+        try {
+            armed = false;
+            if (closed) {
+                return;
+            }
+            // Before the handler polls, so that what it does not see raises an event.
+            if (current != null) {
+                arm();
+            }
+            added.signalAll();
+        } finally {
+            lock.unlock();
+        }
+        if (current != null) {
+            try {
+                current.run();
+            } catch (RuntimeException | Error e) {
+                device.handlerThrew("a completion handler", e);
+            }
+        }
+    }
+
+    @Override
+    public void onCompletion(Runnable newHandler) {
+        handler = newHandler;
+        lock.lock();
+        try {
+            if (!closed && !armed) {
+                arm();
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    public void close() {
+        lock.lock();
+        try {
+            if (closed) {
+                return;
+            }
+            if (!users.isEmpty()) {
+                throw new RdmaException(RdmaError.BUSY, users.size() + " queue pairs use the completion queue; close them first");
+            }
+            closed = true;
+            filled = 0;
+            taken = 0;
+            added.signalAll();
+        } finally {
+            lock.unlock();
+        }
+        // Not under the lock: it waits until the event thread, which may want the lock, has acknowledged the last event.
+        try {
+            device.library().destroyCq(pointer);
+        } catch (NativeFailure e) {
+            throw e.toRdmaException("freeing a completion queue");
+        } finally {
+            device.remove(this);
+        }
+    }
+}

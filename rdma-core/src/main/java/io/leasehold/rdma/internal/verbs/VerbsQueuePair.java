@@ -1,0 +1,650 @@
+package io.leasehold.rdma.internal.verbs;
+
+import io.leasehold.rdma.AsyncEvent;
+import io.leasehold.rdma.EndpointAddress;
+import io.leasehold.rdma.MemoryRegion;
+import io.leasehold.rdma.PostStatus;
+import io.leasehold.rdma.QueuePair;
+import io.leasehold.rdma.QueuePairAddress;
+import io.leasehold.rdma.QueuePairOptions;
+import io.leasehold.rdma.QueuePairState;
+import io.leasehold.rdma.RdmaError;
+import io.leasehold.rdma.RdmaException;
+import io.leasehold.rdma.SendBatch;
+import io.leasehold.rdma.WorkCompletion;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/// An `ibv_qp` of type RC: its states and its connection. What is posted and completed is the business of [WorkQueues].
+///
+/// `control` guards the states. It is taken before the locks of the work queues, and never held while waiting for a peer.
+final class VerbsQueuePair implements QueuePair {
+    private static final Duration ASKING = Duration.ofSeconds(10);
+
+    private final VerbsDevice device;
+    private final long pointer;
+    private final WorkQueues queues;
+    private final QueuePairOptions options;
+    private final PairTransitions transitions;
+    private final ReentrantLock control = new ReentrantLock();
+    private final Condition changed = control.newCondition();
+    private @Nullable PendingConnection pending;
+    private @Nullable PeerInfo peer;
+    private @Nullable Attachment attachment;
+    private volatile @Nullable QueuePairAddress remote;
+    private String linkProblem = "";
+    private boolean refusalTold;
+    private boolean endTold;
+    private int psn;
+
+    VerbsQueuePair(VerbsDevice device, long pointer, WorkQueues queues, QueuePairOptions options) {
+        this.device = device;
+        this.pointer = pointer;
+        this.queues = queues;
+        this.options = options;
+        transitions = new PairTransitions(device.library(), device.port(), pointer, queues.number());
+        psn = device.newSequenceNumber();
+    }
+
+    VerbsDevice device() {
+        return device;
+    }
+
+    VerbsProtectionDomain domain() {
+        return queues.domain();
+    }
+
+    /// `ibv_qp *`.
+    long pointer() {
+        return pointer;
+    }
+
+    WorkQueues queues() {
+        return queues;
+    }
+
+    int maxInlineBytes() {
+        return options.maxInlineBytes();
+    }
+
+    long maxMessageBytes() {
+        return device.attributes().maxMessageBytes();
+    }
+
+    @Override
+    public int number() {
+        return queues.number();
+    }
+
+    @Override
+    public QueuePairState state() {
+        QueuePairState known = queues.state();
+        if (queues.isClosed() || known != QueuePairState.RTR && known != QueuePairState.RTS && known != QueuePairState.SQD) {
+            return known;
+        }
+        control.lock();
+        try {
+            // A device fails a queue pair on its own, and need not say so.
+            if (!queues.isClosed() && transitions.query() == QueuePairState.ERR) {
+                queues.markError();
+                brokeDown(queues.generation(), Attachment.Cause.GONE, "the peer's queue pair went to ERR");
+            }
+            return queues.state();
+        } finally {
+            control.unlock();
+        }
+    }
+
+    @Override
+    public QueuePairAddress address() {
+        return new QueuePairAddress(device.connections().endpoint(), number());
+    }
+
+    @Override
+    public @Nullable QueuePairAddress remoteAddress() {
+        return remote;
+    }
+
+    /// What a peer must know.
+    PeerInfo info() {
+        return info(address());
+    }
+
+    /// The same of one that asks for a connection, and need not be reached itself.
+    PeerInfo infoOfWhoAsks() {
+        return info(new QueuePairAddress(device.connections().identity(), number()));
+    }
+
+    private PeerInfo info(QueuePairAddress address) {
+        control.lock();
+        try {
+            VerbsPort port = device.port();
+            return new PeerInfo(address, psn, port.lid(), port.gid(), port.mtu(), options.maxReadAtomic(),
+                    Math.min(255, device.attributes().maxReadAtomic()),
+                    Patience.receiverNotReadyMicros(options.receiverNotReadyTimeout()));
+        } finally {
+            control.unlock();
+        }
+    }
+
+    @Override
+    public SendBatch newSendBatch() {
+        return new VerbsSendBatch(this);
+    }
+
+    PostStatus post(VerbsSendBatch batch) {
+        return flushed(queues.post(this, batch));
+    }
+
+    @Override
+    public PostStatus postReceive(long id, MemoryRegion region, long offset, int lengthBytes) {
+        PostStatus status = queues.postReceive(pointer, id, region, offset, lengthBytes);
+        return flushed(status);
+    }
+
+    /// rxe flushes what is outstanding when a queue pair goes to ERR, and not surely what is posted later.
+    private PostStatus flushed(PostStatus status) {
+        if (status == PostStatus.POSTED && queues.state() == QueuePairState.ERR && device.isRxe()) {
+            control.lock();
+            try {
+                if (!queues.isClosed() && queues.state() == QueuePairState.ERR) {
+                    transitions.to(QueuePairState.ERR);
+                }
+            } finally {
+                control.unlock();
+            }
+        }
+        return status;
+    }
+
+    // ---- completions
+
+    /// Whether a tag is of this life of this queue pair.
+    boolean isOf(long tag) {
+        return queues.isOf(tag);
+    }
+
+    boolean isOldest(long tag) {
+        return queues.isOldest(tag);
+    }
+
+    boolean retire(long tag, long completion, WorkCompletion into) {
+        return queues.retire(this, tag, completion, into);
+    }
+
+    boolean retireRefused(long tag, WorkCompletion into) {
+        return queues.retireRefused(this, tag, into);
+    }
+
+    /// A completion, or the device, said that this life of the queue pair is over: the peer is told. The caller may hold any lock.
+    void brokeDown(int generation, Attachment.Cause cause, String detail) {
+        device.announcements().later(() -> {
+            Attachment told;
+            control.lock();
+            try {
+                if (queues.isClosed() || queues.generation() != generation) {
+                    return;
+                }
+                queues.markError();
+                told = attachment;
+                changed.signalAll();
+                if (device.isRxe()) {
+                    transitions.to(QueuePairState.ERR);
+                }
+            } catch (RdmaException e) {
+                device.handlerThrew("failing queue pair " + number(), e);
+                return;
+            } finally {
+                control.unlock();
+            }
+            if (told != null) {
+                told.say(cause, detail);
+            }
+        });
+    }
+
+    /// The library refused what it had taken in part: this life of the queue pair ends. The caller may hold any lock.
+    void giveUp(int generation) {
+        device.announcements().later(() -> {
+            control.lock();
+            try {
+                if (!queues.isClosed() && queues.generation() == generation) {
+                    transitions.to(QueuePairState.ERR);
+                }
+            } catch (RdmaException e) {
+                device.handlerThrew("failing queue pair " + number(), e);
+            } finally {
+                control.unlock();
+            }
+        });
+        brokeDown(generation, Attachment.Cause.GONE, "the peer's queue pair refused a request of its owner");
+    }
+
+    /// The device says that a request of the peer broke the queue pair.
+    void refusedPeer(AsyncEvent.Type type, String detail) {
+        control.lock();
+        try {
+            if (queues.isClosed() || refusalTold) {
+                return;
+            }
+            refusalTold = true;
+            device.raise(new AsyncEvent(type, number(), detail));
+            brokeDown(queues.generation(), Attachment.Cause.GONE, "the peer's queue pair refused a request");
+        } finally {
+            control.unlock();
+        }
+    }
+
+    // ---- states
+
+    @Override
+    public void toInit() {
+        control.lock();
+        try {
+            demand("toInit", QueuePairState.RESET);
+            transitions.toInit();
+            queues.change(QueuePairState.RESET, QueuePairState.INIT);
+        } finally {
+            control.unlock();
+        }
+    }
+
+    @Override
+    public void toReadyToReceive(QueuePairAddress address) {
+        control.lock();
+        try {
+            demand("toReadyToReceive", QueuePairState.INIT);
+        } finally {
+            control.unlock();
+        }
+        PeerInfo asked = device.connections().ask(address, ASKING);
+        control.lock();
+        try {
+            demand("toReadyToReceive", QueuePairState.INIT);
+            serve(asked);
+        } finally {
+            control.unlock();
+        }
+        device.connections().join(this, address);
+    }
+
+    /// INIT to RTR. Under the lock.
+    private void serve(PeerInfo asked) {
+        transitions.toReadyToReceive(asked, Math.min(asked.initiates(), Math.min(255, device.attributes().maxReadAtomic())));
+        peer = asked;
+        remote = asked.address();
+        queues.change(QueuePairState.INIT, QueuePairState.RTR);
+        changed.signalAll();
+    }
+
+    @Override
+    public void toReadyToSend(Duration timeout) {
+        long start = VerbsClock.nanos();
+        long left = VerbsClock.nanosOf(timeout);
+        control.lock();
+        try {
+            demand("toReadyToSend", QueuePairState.RTR, QueuePairState.SQD);
+            while (queues.state() == QueuePairState.RTR && attachment == null) {
+                if (left <= 0) {
+                    throw new RdmaException(RdmaError.TIMEOUT, "queue pair " + number() + ": its peer " + remote
+                            + " was not ready after " + VerbsClock.millisSince(start) + " ms; " + linkProblem);
+                }
+                left = changed.awaitNanos(left);
+                demand("toReadyToSend", QueuePairState.RTR, QueuePairState.SQD);
+            }
+            send();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new RdmaException(RdmaError.TIMEOUT, "queue pair " + number() + ": interrupted after "
+                    + VerbsClock.millisSince(start) + " ms of waiting for " + remote, e);
+        } finally {
+            control.unlock();
+        }
+    }
+
+    /// RTR or SQD to RTS. Under the lock.
+    private void send() {
+        PeerInfo connected = peer;
+        if (queues.state() == QueuePairState.SQD) {
+            transitions.to(QueuePairState.RTS);
+            queues.change(QueuePairState.SQD, QueuePairState.RTS);
+            queues.nudge(this);
+        } else if (connected != null) {
+            transitions.toReadyToSend(psn, Patience.timeoutExponent(options.responseTimeout()),
+                    Math.min(options.maxReadAtomic(), connected.serves()));
+            queues.change(QueuePairState.RTR, QueuePairState.RTS);
+        }
+    }
+
+    @Override
+    public void toSendQueueDrained() {
+        control.lock();
+        try {
+            demand("toSendQueueDrained", QueuePairState.RTS);
+            transitions.to(QueuePairState.SQD);
+            queues.change(QueuePairState.RTS, QueuePairState.SQD);
+        } finally {
+            control.unlock();
+        }
+    }
+
+    @Override
+    public void toError() {
+        Attachment ending;
+        control.lock();
+        try {
+            demandOpen("toError");
+            cancelPending("the queue pair went to ERR");
+            ending = fail();
+        } finally {
+            control.unlock();
+        }
+        end(ending, "the peer's queue pair went to ERR");
+    }
+
+    /// Any state to ERR. Under the lock.
+    private @Nullable Attachment fail() {
+        if (queues.state() == QueuePairState.RESET) {
+            // There is no way from RESET to ERR.
+            transitions.toInit();
+        }
+        queues.markError();
+        transitions.to(QueuePairState.ERR);
+        return detach();
+    }
+
+    private @Nullable Attachment detach() {
+        Attachment ending = attachment;
+        attachment = null;
+        changed.signalAll();
+        return ending;
+    }
+
+    private static void end(@Nullable Attachment ending, String detail) {
+        if (ending != null) {
+            ending.end(detail);
+        }
+    }
+
+    @Override
+    public void toReset() {
+        Attachment ending;
+        control.lock();
+        try {
+            demandOpen("toReset");
+            cancelPending("the queue pair was reset");
+            ending = reset();
+        } finally {
+            control.unlock();
+        }
+        end(ending, "the peer's queue pair was reset");
+    }
+
+    /// Any state to RESET. Under the lock.
+    private @Nullable Attachment reset() {
+        // Some devices refuse to reset what is reset.
+        if (queues.state() != QueuePairState.RESET) {
+            transitions.to(QueuePairState.RESET);
+        }
+        queues.reset();
+        psn = device.newSequenceNumber();
+        peer = null;
+        remote = null;
+        linkProblem = "";
+        refusalTold = false;
+        endTold = false;
+        return detach();
+    }
+
+    private void demandOpen(String transition) {
+        if (queues.isClosed()) {
+            throw new RdmaException(RdmaError.CLOSED,
+                    "queue pair " + number() + " is closed; " + transition + " is not possible");
+        }
+    }
+
+    private void demand(String transition, QueuePairState... from) {
+        demandOpen(transition);
+        QueuePairState now = queues.state();
+        if (pending != null) {
+            throw new RdmaException(RdmaError.INVALID_STATE,
+                    "queue pair " + number() + " is being connected; " + transition + " is not possible");
+        }
+        for (QueuePairState allowed : from) {
+            if (now == allowed) {
+                return;
+            }
+        }
+        throw new RdmaException(RdmaError.INVALID_STATE, "queue pair " + number() + " is in " + now + "; " + transition
+                + " is possible from " + List.of(from));
+    }
+
+    // ---- connecting
+
+    @Override
+    public byte[] connect(EndpointAddress endpoint, byte[] privateData, Duration timeout) {
+        return device.connections().connect(this, endpoint, privateData, timeout);
+    }
+
+    /// Reserves this fresh queue pair for a connection; [#comeUp] or [#failConnecting] follows.
+    void startConnecting(PendingConnection connection) {
+        control.lock();
+        try {
+            demand("connecting", QueuePairState.RESET, QueuePairState.INIT);
+            pending = connection;
+        } finally {
+            control.unlock();
+        }
+    }
+
+    /// Makes the queue pair serve the peer's requests, if it is still reserved for `connection`.
+    void serve(PendingConnection connection, PeerInfo asking) {
+        control.lock();
+        try {
+            demandPending(connection);
+            if (queues.state() == QueuePairState.RESET) {
+                transitions.toInit();
+                queues.change(QueuePairState.RESET, QueuePairState.INIT);
+            }
+            serve(asking);
+        } finally {
+            control.unlock();
+        }
+    }
+
+    /// Makes it ready to send.
+    void send(PendingConnection connection) {
+        control.lock();
+        try {
+            demandPending(connection);
+            send();
+        } finally {
+            control.unlock();
+        }
+    }
+
+    /// Makes it ready to send, if it is not yet: the connection lasts as long as `exchange`.
+    void comeUp(PendingConnection connection, Exchange exchange) {
+        control.lock();
+        try {
+            demandPending(connection);
+            if (queues.state() == QueuePairState.RTR) {
+                send();
+            }
+            pending = null;
+            attach(exchange);
+        } finally {
+            control.unlock();
+        }
+    }
+
+    private void attach(Exchange exchange) {
+        var attached = new Attachment(this, exchange);
+        attachment = attached;
+        changed.signalAll();
+        device.workers().startVirtual("leasehold-verbs-attachment", attached::watch);
+    }
+
+    private void demandPending(PendingConnection connection) {
+        demandOpen("connecting");
+        if (pending != connection) {
+            throw new RdmaException(RdmaError.INVALID_STATE, "queue pair " + number() + ": connecting was broken off");
+        }
+    }
+
+    /// Joins two fresh queue pairs of one device to each other, without an exchange.
+    static void joinWithin(VerbsQueuePair one, VerbsQueuePair other) {
+        var nowhere = new EndpointAddress(VerbsProvider.NAME, "nowhere", 0, 0);
+        PeerInfo ofOne = one.info(new QueuePairAddress(nowhere, one.number()));
+        PeerInfo ofOther = other.info(new QueuePairAddress(nowhere, other.number()));
+        one.joinWithin(ofOther);
+        other.joinWithin(ofOne);
+    }
+
+    private void joinWithin(PeerInfo with) {
+        control.lock();
+        try {
+            toInit();
+            serve(with);
+            send();
+        } finally {
+            control.unlock();
+        }
+    }
+
+    /// Gives up a connection: the queue pair is in RESET again, unless it was closed.
+    void failConnecting(PendingConnection connection) {
+        control.lock();
+        try {
+            if (pending == connection) {
+                pending = null;
+                if (!queues.isClosed()) {
+                    reset();
+                }
+            }
+        } finally {
+            control.unlock();
+        }
+    }
+
+    private void cancelPending(String cause) {
+        PendingConnection connection = pending;
+        if (connection != null) {
+            pending = null;
+            connection.cancel(cause);
+        }
+    }
+
+    /// Whether this queue pair waits, the raw way, to meet that queue pair of that device.
+    boolean awaits(long deviceId, int queuePairNumber) {
+        QueuePairAddress wanted = remote;
+        return queues.state() == QueuePairState.RTR && wanted != null && wanted.endpoint().device() == deviceId
+                && wanted.number() == queuePairNumber;
+    }
+
+    /// Waits until it does.
+    ///
+    /// @return whether it does, before `deadlineNanos`
+    boolean awaitsBefore(long deviceId, int queuePairNumber, long deadlineNanos) {
+        control.lock();
+        try {
+            while (!awaits(deviceId, queuePairNumber)) {
+                long left = deadlineNanos - VerbsClock.nanos();
+                if (left <= 0 || queues.isClosed()) {
+                    return false;
+                }
+                changed.awaitNanos(left);
+            }
+            return true;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        } finally {
+            control.unlock();
+        }
+    }
+
+    /// The peer that this queue pair waits for, the raw way, has come.
+    ///
+    /// @return whether it still waits
+    boolean meet(long deviceId, int queuePairNumber, Exchange exchange) {
+        control.lock();
+        try {
+            boolean waits = !queues.isClosed() && attachment == null && awaits(deviceId, queuePairNumber);
+            if (waits) {
+                attach(exchange);
+            }
+            return waits;
+        } finally {
+            control.unlock();
+        }
+    }
+
+    /// Remembers why the peer does not come, for the message of the time-out.
+    void linkProblem(String problem) {
+        control.lock();
+        try {
+            linkProblem = problem;
+        } finally {
+            control.unlock();
+        }
+    }
+
+    /// The peer says, by the exchange that accompanies the connection or by its end, that the connection is over.
+    void told(Attachment by, Attachment.Cause cause, String detail) {
+        control.lock();
+        try {
+            if (queues.isClosed() || attachment != by) {
+                return;
+            }
+            if (queues.state() != QueuePairState.ERR) {
+                queues.markError();
+                transitions.to(QueuePairState.ERR);
+            }
+            changed.signalAll();
+            boolean refused = cause != Attachment.Cause.GONE;
+            if (refused ? !refusalTold : !endTold) {
+                refusalTold |= refused;
+                endTold = true;
+                device.raise(new AsyncEvent(switch (cause) {
+                    case GONE -> AsyncEvent.Type.PEER_GONE;
+                    case ACCESS_REFUSED -> AsyncEvent.Type.QP_ACCESS_ERR;
+                    case REQUEST_REFUSED -> AsyncEvent.Type.QP_REQ_ERR;
+                }, number(), detail));
+            }
+        } catch (RdmaException e) {
+            device.handlerThrew("failing a queue pair whose peer is gone", e);
+        } finally {
+            control.unlock();
+        }
+    }
+
+    @Override
+    public void close() {
+        Attachment ending;
+        control.lock();
+        try {
+            if (queues.isClosed()) {
+                return;
+            }
+            cancelPending("the queue pair was closed");
+            // The device serves nothing through it from here on, whatever the rest takes.
+            ending = queues.state() == QueuePairState.RESET ? detach() : fail();
+            device.leaveWindows(this);
+            queues.close();
+            try {
+                device.library().destroyQp(pointer);
+            } catch (NativeFailure e) {
+                throw e.toRdmaException("freeing queue pair " + number());
+            }
+        } finally {
+            control.unlock();
+        }
+        end(ending, "the peer's queue pair was closed");
+        device.remove(this);
+        queues.domain().disown();
+    }
+}

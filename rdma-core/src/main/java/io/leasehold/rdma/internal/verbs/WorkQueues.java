@@ -1,0 +1,550 @@
+package io.leasehold.rdma.internal.verbs;
+
+import io.leasehold.rdma.MemoryRegion;
+import io.leasehold.rdma.PostStatus;
+import io.leasehold.rdma.QueuePairOptions;
+import io.leasehold.rdma.QueuePairState;
+import io.leasehold.rdma.WorkCompletion;
+import io.leasehold.rdma.WorkCompletionOpcode;
+import io.leasehold.rdma.WorkCompletionStatus;
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/// The send and the receive queue of a queue pair: what is posted, what is outstanding, and what its completions mean.
+///
+/// Locks, in this order: the send lock (posting), the receive lock, the locks of the two completion queues (retiring). Whoever
+/// changes the state holds those of the completion queues, and whoever ends a life of the queue pair holds all.
+///
+/// **What a flushed request has done.** `WR_FLUSH_ERR` of a device says that it did not see the request answered, not that the peer
+/// did not carry it out. Here it promises the latter, as [WorkCompletionStatus] says, and so it is passed on if the peer is known to
+/// have refused an earlier request, or if the queue pair was known to be in ERR when the request was posted; otherwise the request
+/// completes with `RETRY_EXC_ERR`.
+final class WorkQueues {
+    private static final WorkCompletionStatus[] STATUSES = WorkCompletionStatus.values();
+
+    private final VerbsDevice device;
+    private final VerbsProtectionDomain domain;
+    private final int slot;
+    private final int number;
+    private final VerbsCompletionQueue sends;
+    private final VerbsCompletionQueue receives;
+    private final int sendPlaces;
+    private final int receivePlaces;
+    private final SendRing ring;
+    private final ReceiveRing receiveRing;
+    private final ReentrantLock sendLock = new ReentrantLock();
+    private final ReentrantLock receiveLock = new ReentrantLock();
+    private volatile QueuePairState state = QueuePairState.RESET;
+    private volatile boolean closed;
+    private volatile int generation;
+    private long sendTags;
+    private long receiveTags;
+    /// The first request that was posted when the queue pair was known to be in ERR.
+    private volatile long errorFrom = Long.MAX_VALUE;
+    /// Whether the peer refused a request; under the lock of the completion queue.
+    private boolean refusedByPeer;
+    /// Whether the device refused the rest of the batch that is being posted; under the send lock.
+    private boolean brokeOff;
+
+    WorkQueues(VerbsDevice device, VerbsProtectionDomain domain, int slot, int number, QueuePairOptions options,
+            VerbsCompletionQueue sends, VerbsCompletionQueue receives) {
+        this.device = device;
+        this.domain = domain;
+        this.slot = slot;
+        this.number = number;
+        this.sends = sends;
+        this.receives = receives;
+        sendPlaces = options.maxSendRequests();
+        receivePlaces = options.maxReceiveRequests();
+        // One more, for a nudge.
+        ring = new SendRing(sendPlaces + 1);
+        receiveRing = new ReceiveRing(receivePlaces);
+        begin();
+    }
+
+    /// A life of the queue pair begins.
+    private void begin() {
+        generation = device.newGeneration();
+        sendTags = RequestTag.base(false, slot, generation);
+        receiveTags = RequestTag.base(true, slot, generation);
+        errorFrom = Long.MAX_VALUE;
+        refusedByPeer = false;
+    }
+
+    VerbsProtectionDomain domain() {
+        return domain;
+    }
+
+    int number() {
+        return number;
+    }
+
+    int slot() {
+        return slot;
+    }
+
+    QueuePairState state() {
+        return state;
+    }
+
+    boolean isClosed() {
+        return closed;
+    }
+
+    int generation() {
+        return generation;
+    }
+
+    VerbsCompletionQueue sends() {
+        return sends;
+    }
+
+    VerbsCompletionQueue receives() {
+        return receives;
+    }
+
+    // ---- states
+
+    private void lockQueues() {
+        // Always in the same order, whichever queue is the one for sends.
+        VerbsCompletionQueue first = sends.slot() <= receives.slot() ? sends : receives;
+        first.lock().lock();
+        (first == sends ? receives : sends).lock().lock();
+    }
+
+    private void unlockQueues() {
+        sends.lock().unlock();
+        receives.lock().unlock();
+    }
+
+    /// Changes the state, unless it is another than `from` by now.
+    void change(QueuePairState from, QueuePairState to) {
+        lockQueues();
+        try {
+            if (state == from) {
+                state = to;
+            }
+        } finally {
+            unlockQueues();
+        }
+    }
+
+    /// What is posted from now on is known not to be carried out.
+    void markError() {
+        lockQueues();
+        try {
+            state = QueuePairState.ERR;
+        } finally {
+            unlockQueues();
+        }
+    }
+
+    /// What was outstanding is dropped, and its completions with it.
+    void reset() {
+        sendLock.lock();
+        receiveLock.lock();
+        lockQueues();
+        try {
+            ring.abandon();
+            receiveRing.abandon();
+            begin();
+            state = QueuePairState.RESET;
+        } finally {
+            unlockQueues();
+            receiveLock.unlock();
+            sendLock.unlock();
+        }
+    }
+
+    /// Nothing is posted or retired from now on.
+    void close() {
+        sendLock.lock();
+        receiveLock.lock();
+        lockQueues();
+        try {
+            closed = true;
+            ring.abandon();
+            receiveRing.abandon();
+            begin();
+        } finally {
+            unlockQueues();
+            receiveLock.unlock();
+            sendLock.unlock();
+        }
+    }
+
+    // ---- posting
+
+    PostStatus post(VerbsQueuePair queuePair, VerbsSendBatch batch) {
+        sendLock.lock();
+        try {
+            if (closed) {
+                return PostStatus.CLOSED;
+            }
+            if (batch.verdict() != PostStatus.POSTED || batch.size() == 0) {
+                return batch.verdict();
+            }
+            QueuePairState now = state;
+            if (now == QueuePairState.RESET || now == QueuePairState.INIT || now == QueuePairState.RTR) {
+                return PostStatus.INVALID_STATE;
+            }
+            if (batch.size() > sendPlaces - ring.used()) {
+                return PostStatus.QUEUE_FULL;
+            }
+            if (now == QueuePairState.ERR && errorFrom == Long.MAX_VALUE) {
+                errorFrom = ring.posted();
+            }
+            brokeOff = false;
+            if (!batch.hasBinds()) {
+                return postRun(queuePair, batch, 0, batch.size());
+            }
+            return prepareBinds(queuePair, batch) ? postWithBinds(queuePair, batch) : PostStatus.INVALID_REQUEST;
+        } finally {
+            sendLock.unlock();
+            Reference.reachabilityFence(batch.keepAlive());
+        }
+    }
+
+    /// Keeps the windows and regions of all binds, or of none.
+    private boolean prepareBinds(VerbsQueuePair queuePair, VerbsSendBatch batch) {
+        for (int i = 0; i < batch.size(); i++) {
+            VerbsMemoryWindow window = batch.window(i);
+            VerbsMemoryRegion region = batch.region(i);
+            if (window == null || region == null) {
+                continue;
+            }
+            boolean held = region.hold();
+            long pointer = held ? window.beginPost(queuePair) : 0;
+            if (pointer == 0) {
+                if (held) {
+                    region.release();
+                }
+                releaseBinds(batch, 0, i);
+                return false;
+            }
+            RawMemory.putLong(batch.request(i) + Abi.SendRequest.BIND_WINDOW, pointer);
+            RawMemory.putLong(batch.request(i) + Abi.SendRequest.BIND_REGION, region.pointer());
+        }
+        return true;
+    }
+
+    private static void releaseBinds(VerbsSendBatch batch, int from, int to) {
+        for (int i = from; i < to; i++) {
+            VerbsMemoryWindow window = batch.window(i);
+            VerbsMemoryRegion region = batch.region(i);
+            if (window != null && region != null) {
+                window.notPosted();
+                region.release();
+            }
+        }
+    }
+
+    /// Posts in as few runs as the library's rules allow: a window of type 1 is bound by a call of its own, and two binds of one
+    /// window cannot be in one run, since each reads its key from the structure of the window.
+    private PostStatus postWithBinds(VerbsQueuePair queuePair, VerbsSendBatch batch) {
+        int size = batch.size();
+        int from = 0;
+        long run = device.newRun();
+        for (int i = 0; i < size; i++) {
+            VerbsMemoryWindow window = batch.window(i);
+            if (window == null || !window.isType1() && window.join(run)) {
+                continue;
+            }
+            if (from < i) {
+                PostStatus status = postRun(queuePair, batch, from, i);
+                if (status != PostStatus.POSTED || brokeOff) {
+                    return status;
+                }
+            }
+            from = i;
+            if (window.isType1()) {
+                PostStatus status = postType1(queuePair, batch, i, window);
+                if (status != PostStatus.POSTED || brokeOff) {
+                    return status;
+                }
+                from = i + 1;
+            } else {
+                run = device.newRun();
+                window.join(run);
+            }
+        }
+        return from < size ? postRun(queuePair, batch, from, size) : PostStatus.POSTED;
+    }
+
+    /// Posts the requests `[from, to)` by one native call.
+    private PostStatus postRun(VerbsQueuePair queuePair, VerbsSendBatch batch, int from, int to) {
+        long first = remember(batch, from, to);
+        for (int i = from; i < to; i++) {
+            RawMemory.putLong(batch.request(i) + Abi.SendRequest.NEXT, i + 1 < to ? batch.request(i + 1) : 0);
+        }
+        int status = device.operations().postSend(queuePair.pointer(), batch.request(from), batch.badRequest());
+        if (status == 0) {
+            boundTo(batch, from, to);
+            return PostStatus.POSTED;
+        }
+        long bad = RawMemory.getLong(batch.badRequest());
+        int taken = bad == 0 ? from : batch.indexOf(bad);
+        if (taken < from || taken >= to) {
+            taken = from;
+        }
+        boundTo(batch, from, taken);
+        return refused(queuePair, batch, taken, to, first + taken - from, status);
+    }
+
+    private PostStatus postType1(VerbsQueuePair queuePair, VerbsSendBatch batch, int i, VerbsMemoryWindow window) {
+        long first = remember(batch, i, i + 1);
+        long request = batch.request(i);
+        long bind = batch.bind();
+        RawMemory.putLong(bind + Abi.Bind.ID, RawMemory.getLong(request + Abi.SendRequest.ID));
+        RawMemory.putLong(bind + Abi.Bind.FLAGS, RawMemory.getInt(request + Abi.SendRequest.FLAGS));
+        RawMemory.putLong(bind + Abi.Bind.REGION, RawMemory.getLong(request + Abi.SendRequest.BIND_REGION));
+        RawMemory.putLong(bind + Abi.Bind.ADDRESS, RawMemory.getLong(request + Abi.SendRequest.BIND_ADDRESS));
+        RawMemory.putLong(bind + Abi.Bind.LENGTH, RawMemory.getLong(request + Abi.SendRequest.BIND_LENGTH));
+        RawMemory.putLong(bind + Abi.Bind.ACCESS, RawMemory.getInt(request + Abi.SendRequest.BIND_ACCESS));
+        long pointer = RawMemory.getLong(request + Abi.SendRequest.BIND_WINDOW);
+        int status = device.operations().bindWindow(queuePair.pointer(), pointer, bind);
+        if (status != 0) {
+            return refused(queuePair, batch, i, i + 1, first, status);
+        }
+        window.posted(0);
+        return PostStatus.POSTED;
+    }
+
+    /// Enters the requests `[from, to)` into the ring and tags them.
+    ///
+    /// @return the position of the first
+    private long remember(VerbsSendBatch batch, int from, int to) {
+        long first = ring.posted();
+        for (int i = from; i < to; i++) {
+            long position = first + i - from;
+            long request = batch.request(i);
+            int opcode = RawMemory.getInt(request + Abi.SendRequest.OPCODE);
+            boolean binds = opcode == Abi.BIND_WINDOW;
+            int key = RawMemory.getInt(request + (binds ? Abi.SendRequest.BIND_KEY : Abi.SendRequest.IMMEDIATE));
+            if (opcode == Abi.LOCAL_INVALIDATE && isBoundElsewhere(key)) {
+                // Devices differ in whether they refuse it; this key none takes.
+                RawMemory.putInt(request + Abi.SendRequest.IMMEDIATE, 0);
+            }
+            int length = RawMemory.getInt(request + Abi.SendRequest.SCATTER_COUNT) == 0 ? 0
+                    : RawMemory.getInt(RawMemory.getLong(request + Abi.SendRequest.SCATTER_LIST) + Abi.Scatter.LENGTH);
+            ring.put(position, RawMemory.getLong(request + Abi.SendRequest.ID), opcode, length, key, batch.window(i),
+                    batch.region(i));
+            RawMemory.putLong(request + Abi.SendRequest.ID, RequestTag.at(sendTags, position));
+        }
+        ring.posted(first + to - from);
+        return first;
+    }
+
+    private boolean isBoundElsewhere(int key) {
+        VerbsMemoryWindow window = device.windows().find(key >>> 8);
+        VerbsQueuePair binder = window == null ? null : window.binder();
+        return binder != null && binder.queues() != this;
+    }
+
+    private static void boundTo(VerbsSendBatch batch, int from, int to) {
+        if (!batch.hasBinds()) {
+            return;
+        }
+        for (int i = from; i < to; i++) {
+            VerbsMemoryWindow window = batch.window(i);
+            if (window != null) {
+                window.posted(RawMemory.getInt(batch.request(i) + Abi.SendRequest.BIND_KEY));
+            }
+        }
+    }
+
+    /// The library refused the request `at`, at `position`, and took none after it; those before `to` are in the ring. If it took
+    /// none at all, nothing was posted; else those that it did not take are flushed, behind those that it did.
+    private PostStatus refused(VerbsQueuePair queuePair, VerbsSendBatch batch, int at, int to, long position, int status) {
+        releaseBinds(batch, at, batch.size());
+        if (at == 0) {
+            ring.posted(position);
+            return status == NativeFailure.ENOMEM || status == NativeFailure.EAGAIN ? PostStatus.QUEUE_FULL
+                    : PostStatus.INVALID_REQUEST;
+        }
+        brokeOff = true;
+        for (int i = at; i < batch.size(); i++) {
+            long request = batch.request(i);
+            long id = i < to ? ring.id(position + i - at) : RawMemory.getLong(request + Abi.SendRequest.ID);
+            // Without its window: that was given back above.
+            ring.put(position + i - at, id, RawMemory.getInt(request + Abi.SendRequest.OPCODE), 0, 0, null, null);
+        }
+        ring.posted(position + batch.size() - at);
+        errorFrom = Math.min(errorFrom, position);
+        markError();
+        for (int i = at; i < batch.size(); i++) {
+            sends.refuse(queuePair, RequestTag.at(sendTags, position + i - at));
+        }
+        queuePair.giveUp(generation);
+        return PostStatus.POSTED;
+    }
+
+    /// Rings the doorbell for what was posted while the send queue was drained: rxe does not look at it again by itself.
+    void nudge(VerbsQueuePair queuePair) {
+        VerbsSendBatch batch = new VerbsSendBatch(queuePair);
+        batch.writeInline(0, MemorySegment.NULL, 0, 0, 0, 0).unsignalled();
+        sendLock.lock();
+        try {
+            if (closed || ring.used() == 0 || ring.used() > sendPlaces) {
+                return;
+            }
+            long position = ring.posted();
+            ring.put(position, 0, SendRing.NUDGE, 0, 0, null, null);
+            RawMemory.putLong(batch.request(0) + Abi.SendRequest.ID, RequestTag.at(sendTags, position));
+            ring.posted(position + 1);
+            if (device.operations().postSend(queuePair.pointer(), batch.request(0), batch.badRequest()) != 0) {
+                ring.posted(position);
+            }
+        } finally {
+            sendLock.unlock();
+            Reference.reachabilityFence(batch.keepAlive());
+        }
+    }
+
+    PostStatus postReceive(long pointer, long id, MemoryRegion region, long offset, int lengthBytes) {
+        receiveLock.lock();
+        try {
+            if (closed) {
+                return PostStatus.CLOSED;
+            }
+            if (!(region instanceof VerbsMemoryRegion own) || own.domain() != domain || !own.contains(offset, lengthBytes)) {
+                return PostStatus.INVALID_REQUEST;
+            }
+            if (state == QueuePairState.RESET) {
+                return PostStatus.INVALID_STATE;
+            }
+            if (receiveRing.used() >= receivePlaces) {
+                return PostStatus.QUEUE_FULL;
+            }
+            int status = receiveRing.post(device.operations(), pointer, receiveTags, id, own.address() + offset, lengthBytes,
+                    own.localKey());
+            return status == 0 ? PostStatus.POSTED
+                    : status == NativeFailure.ENOMEM ? PostStatus.QUEUE_FULL : PostStatus.INVALID_REQUEST;
+        } finally {
+            receiveLock.unlock();
+        }
+    }
+
+    // ---- completing; all under the lock of the completion queue
+
+    /// Whether a tag is of a request that is outstanding.
+    boolean isOf(long tag) {
+        return RequestTag.isReceive(tag) ? RequestTag.sameQueue(tag, receiveTags) : RequestTag.sameQueue(tag, sendTags);
+    }
+
+    boolean isOldest(long tag) {
+        return RequestTag.position(tag, ring.retired()) == ring.retired();
+    }
+
+    /// Fills `into` with what a native completion means.
+    ///
+    /// @return whether the completion concerns the user
+    boolean retire(VerbsQueuePair queuePair, long tag, long completion, WorkCompletion into) {
+        if (!isOf(tag)) {
+            return false;
+        }
+        int code = RawMemory.getInt(completion + Abi.Completion.STATUS);
+        WorkCompletionStatus status =
+                code >= 0 && code < STATUSES.length ? STATUSES[code] : WorkCompletionStatus.GENERAL_ERR;
+        int vendorError = RawMemory.getInt(completion + Abi.Completion.VENDOR_ERROR);
+        if (RequestTag.isReceive(tag)) {
+            return retireReceive(queuePair, tag, completion, status, vendorError, into);
+        }
+        long position = RequestTag.position(tag, ring.retired());
+        if (position >= ring.posted()) {
+            return false;
+        }
+        if (status != WorkCompletionStatus.SUCCESS) {
+            // Those before it were carried out without a word.
+            ring.succeed(position, device.windows());
+            return fail(queuePair, status, vendorError, into);
+        }
+        boolean wanted = ring.opcode(position) != SendRing.NUDGE;
+        into.set(ring.id(position), status, ring.completionOpcode(position), number, ring.length(position));
+        ring.succeed(position + 1, device.windows());
+        return wanted;
+    }
+
+    /// A request that the device never took completes.
+    boolean retireRefused(VerbsQueuePair queuePair, long tag, WorkCompletion into) {
+        return isOf(tag) && isOldest(tag) && fail(queuePair, WorkCompletionStatus.WR_FLUSH_ERR, 0, into);
+    }
+
+    /// The oldest request failed.
+    private boolean fail(VerbsQueuePair queuePair, WorkCompletionStatus status, int vendorError, WorkCompletion into) {
+        long position = ring.retired();
+        WorkCompletionStatus told = status;
+        if (status == WorkCompletionStatus.WR_FLUSH_ERR) {
+            if (ring.isRemote(position) && !refusedByPeer && position < errorFrom) {
+                told = WorkCompletionStatus.RETRY_EXC_ERR;
+            }
+        } else {
+            refusedByPeer |= isRefusal(status);
+        }
+        into.set(ring.id(position), told, ring.completionOpcode(position), number, 0);
+        into.setVendorError(vendorError);
+        boolean wanted = ring.opcode(position) != SendRing.NUDGE;
+        ring.fail();
+        brokeDown(queuePair, status);
+        return wanted;
+    }
+
+    /// Whether a request that ends so has stopped all behind it, at the peer or before they left.
+    private static boolean isRefusal(WorkCompletionStatus status) {
+        return switch (status) {
+            case REM_ACCESS_ERR, REM_INV_REQ_ERR, REM_OP_ERR, RNR_RETRY_EXC_ERR, MW_BIND_ERR -> true;
+            default -> false;
+        };
+    }
+
+    private boolean retireReceive(VerbsQueuePair queuePair, long tag, long completion, WorkCompletionStatus status,
+            int vendorError, WorkCompletion into) {
+        long position = RequestTag.position(tag, receiveRing.retired());
+        if (!receiveRing.isPosted(position)) {
+            return false;
+        }
+        boolean immediate =
+                RawMemory.getInt(completion + Abi.Completion.OPCODE) == Abi.Completion.RECEIVE_RDMA_WITH_IMMEDIATE;
+        boolean succeeded = status == WorkCompletionStatus.SUCCESS;
+        into.set(receiveRing.id(position), status,
+                immediate && succeeded ? WorkCompletionOpcode.RECV_RDMA_WITH_IMM : WorkCompletionOpcode.RECV, number,
+                succeeded ? RawMemory.getInt(completion + Abi.Completion.BYTE_LENGTH) : 0);
+        into.setVendorError(vendorError);
+        receiveRing.retire(position + 1);
+        if (!succeeded) {
+            brokeDown(queuePair, status);
+            return true;
+        }
+        int flags = RawMemory.getInt(completion + Abi.Completion.FLAGS);
+        int data = RawMemory.getInt(completion + Abi.Completion.IMMEDIATE);
+        if ((flags & Abi.Completion.WITH_IMMEDIATE) != 0) {
+            into.setImmediate(Integer.reverseBytes(data));
+        } else if ((flags & device.withInvalidateFlags()) != 0) {
+            into.setInvalidatedKey(data);
+            VerbsMemoryWindow window = device.windows().find(data >>> 8);
+            if (window != null) {
+                window.invalidated(data);
+            }
+        }
+        return true;
+    }
+
+    private void brokeDown(VerbsQueuePair queuePair, WorkCompletionStatus status) {
+        if (closed) {
+            return;
+        }
+        Attachment.Cause cause = switch (status) {
+            case REM_ACCESS_ERR -> Attachment.Cause.ACCESS_REFUSED;
+            case REM_INV_REQ_ERR, REM_OP_ERR -> Attachment.Cause.REQUEST_REFUSED;
+            default -> Attachment.Cause.GONE;
+        };
+        if (state == QueuePairState.ERR && cause == Attachment.Cause.GONE) {
+            return;
+        }
+        // Only the state: the lock of the other completion queue is not needed to see it, and is not held.
+        state = QueuePairState.ERR;
+        queuePair.brokeDown(generation, cause, "the peer's queue pair broke with " + status);
+    }
+}

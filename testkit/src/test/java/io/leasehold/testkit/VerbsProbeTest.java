@@ -1,0 +1,36 @@
+package io.leasehold.testkit;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.leasehold.rdma.DeviceOptions;
+import io.leasehold.rdma.ProbeReport;
+import io.leasehold.rdma.RdmaDevice;
+import io.leasehold.rdma.RdmaError;
+import io.leasehold.rdma.RdmaException;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/// The probe on the RDMA device of this machine; skipped, and the reason told, where there is none.
+@Tag("rdma")
+class VerbsProbeTest {
+    @Test
+    void aDeviceFailsWhereItIsKnownToAndNowhereElse() {
+        try (RdmaDevice device = RdmaDevice.open(DeviceOptions.verbs())) {
+            ProbeReport report = device.probe();
+            assertThat(report.trials()).hasSize(18);
+            if (System.getProperty("leasehold.test.device", "").equals("rxe-as-shipped")) {
+                assertThat(device.attributes().windowBoundsEnforced()).isFalse();
+                assertThat(report.failures()).extracting(ProbeReport.Trial::name).containsExactly(
+                        "the 8 bytes behind a window cannot be read", "the byte behind a window cannot be read",
+                        "the byte before a window cannot be read", "a read across the end of a window is refused");
+            } else {
+                assertThat(device.attributes().windowBoundsEnforced()).isTrue();
+                assertThat(report.failures()).isEmpty();
+            }
+        } catch (RdmaException e) {
+            Assumptions.assumeFalse(e.error() == RdmaError.UNSUPPORTED, e.getMessage());
+            throw e;
+        }
+    }
+}
