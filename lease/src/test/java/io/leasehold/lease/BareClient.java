@@ -348,6 +348,10 @@ final class BareClient implements AutoCloseable {
         SendBatch requests = Objects.requireNonNull(batch, "ready() comes first");
         request.accept(requests);
         PostStatus status = requests.post();
+        if (status == PostStatus.INVALID_REQUEST) {
+            // Some providers refuse an unaligned atomic before it leaves.
+            return WorkCompletionStatus.REM_INV_REQ_ERR;
+        }
         if (status != PostStatus.POSTED) {
             throw new AssertionError("the access was not posted: " + status);
         }

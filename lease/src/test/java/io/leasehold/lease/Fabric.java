@@ -16,7 +16,9 @@ enum Fabric {
     /// The local link at its worst, and clients whose clocks are off by as much as they may be.
     HOSTILE_LOCAL(Link.LOCAL, true),
     /// The TCP link at its worst, and clients whose clocks are off by as much as they may be.
-    HOSTILE_TCP(Link.TCP, true);
+    HOSTILE_TCP(Link.TCP, true),
+    /// The RDMA device of this machine.
+    VERBS(Link.TCP, false);
 
     /// How much faster the clock of a client of a hostile fabric runs; a little less than what sessions allow for.
     private static final double SKEW = 1.9e-4;
@@ -32,6 +34,9 @@ enum Fabric {
 
     /// `options` on this fabric.
     DeviceOptions on(DeviceOptions options) {
+        if (this == VERBS) {
+            return DeviceOptions.verbs().withMaxWindows(options.maxWindows()).withMaxQueuePairs(options.maxQueuePairs());
+        }
         return options.withLinks(link).withHostility(hostile ? Hostility.unpleasant(SEED) : Hostility.NONE);
     }
 
