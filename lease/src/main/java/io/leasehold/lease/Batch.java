@@ -26,12 +26,12 @@ public final class Batch implements AutoCloseable {
     }
 
     private enum Phase {
-        FILLING, EXECUTING, EXECUTED, CLOSED
+        FILLING, EXECUTING, EXECUTED, ABANDONED, CLOSED
     }
 
     private final SessionCore session;
-    private final BatchScratch scratch;
-    private final WorkChain chain;
+    private BatchScratch scratch;
+    private WorkChain chain;
     private volatile Phase phase = Phase.FILLING;
 
     Batch(SessionCore session, BatchScratch scratch) {
@@ -109,8 +109,8 @@ public final class Batch implements AutoCloseable {
             if (!chain.hasEnded() && !waiter.await(chain)) {
                 RuntimeException unanswered = session.failure().unanswered(chain, session.requestTimeoutNanos());
                 if (waiter.abandon(chain)) {
-                    // What is on the way still uses the memory: it goes back when that has ended, and this batch is done for.
-                    phase = Phase.CLOSED;
+                    // What is on the way still uses the memory, which goes back when that has ended.
+                    phase = Phase.ABANDONED;
                     throw unanswered;
                 }
             }
@@ -158,8 +158,11 @@ public final class Batch implements AutoCloseable {
         chain.setState(WorkChain.READY);
     }
 
-    /// How the operation at `position` ended.
+    /// How the operation at `position` ended; unknown of all, if none was answered in time.
     public Outcome outcome(int position) {
+        if (phase == Phase.ABANDONED) {
+            return Outcome.UNKNOWN;
+        }
         requireExecuted(position);
         return chain.outcome(position);
     }
@@ -176,9 +179,14 @@ public final class Batch implements AutoCloseable {
         return chain.memory.get(ValueLayout.JAVA_LONG, chain.local(position));
     }
 
-    /// Forgets all operations and results; the memory stays.
+    /// Forgets all operations and results; the memory stays, unless operations that were not answered in time still use it.
     public void reset() {
-        requireUsable();
+        if (phase == Phase.ABANDONED) {
+            scratch = session.takeScratch();
+            chain = scratch.chain;
+        } else {
+            requireUsable();
+        }
         scratch.clear();
         phase = Phase.FILLING;
     }
@@ -191,8 +199,9 @@ public final class Batch implements AutoCloseable {
         if (phase == Phase.EXECUTING) {
             throw wrongPhase();
         }
-        if (phase != Phase.CLOSED) {
-            phase = Phase.CLOSED;
+        boolean isMine = phase != Phase.CLOSED && phase != Phase.ABANDONED;
+        phase = Phase.CLOSED;
+        if (isMine) {
             session.give(scratch);
         }
     }
@@ -207,7 +216,7 @@ public final class Batch implements AutoCloseable {
     }
 
     private void requireUsable() {
-        if (phase == Phase.EXECUTING || phase == Phase.CLOSED) {
+        if (phase == Phase.EXECUTING || phase == Phase.ABANDONED || phase == Phase.CLOSED) {
             throw wrongPhase();
         }
     }
@@ -226,6 +235,7 @@ public final class Batch implements AutoCloseable {
             case FILLING -> "the batch was not executed";
             case EXECUTING -> "the batch is executing: wait for its future";
             case EXECUTED -> "the batch was executed: reset it first";
+            case ABANDONED -> "the batch was not answered in time: reset it first";
             case CLOSED -> "the batch is closed";
         });
     }

@@ -260,7 +260,11 @@ final class SessionCore {
     }
 
     Batch batch() {
-        return new Batch(this, batches.take());
+        return new Batch(this, takeScratch());
+    }
+
+    BatchScratch takeScratch() {
+        return batches.take();
     }
 
     void give(BatchScratch batch) {

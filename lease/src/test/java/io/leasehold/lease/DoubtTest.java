@@ -133,6 +133,40 @@ class DoubtTest {
         batch.close();
     }
 
+    /// Completions are delivered by one thread at a time; while that is held up, nobody is answered.
+    @Test
+    void batchIsUsedAgainAfterNoAnswerCameInTime() throws Exception {
+        CountDownLatch isHeld = new CountDownLatch(1);
+        CountDownLatch release = new CountDownLatch(1);
+        client.report(WorkCompletionStatus.SUCCESS, WorkCompletionOpcode.RDMA_READ, 1, () -> {
+            isHeld.countDown();
+            try {
+                release.await();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        });
+        Thread other = Thread.ofPlatform().start(() -> lease.read(0, MemorySegment.ofArray(new byte[8])));
+        try (Batch batch = client.session.batch()) {
+            isHeld.await();
+            batch.fetchAndAdd(lease, 0, 7);
+            batch.write(lease, 8, MemorySegment.ofArray(BYTES));
+            assertThat(catchThrowable(batch::execute)).isInstanceOf(OutcomeUnknownException.class);
+            assertThat(batch.outcome(0)).isEqualTo(Batch.Outcome.UNKNOWN);
+            assertThat(batch.outcome(1)).isEqualTo(Batch.Outcome.UNKNOWN);
+            assertThatThrownBy(() -> batch.previous(0)).isInstanceOf(IllegalStateException.class).hasMessageContaining("reset it");
+            release.countDown();
+            other.join();
+            batch.reset();
+            batch.read(lease, 0, 16);
+            batch.execute();
+            assertThat(batch.data(0).get(ValueLayout.JAVA_LONG, 0)).isEqualTo(7);
+            assertThat(batch.data(0).get(ValueLayout.JAVA_BYTE, 15)).isEqualTo((byte) 8);
+        } finally {
+            release.countDown();
+        }
+    }
+
     @Test
     void readInDoubtHasChangedNothing() {
         client.lockOut();
