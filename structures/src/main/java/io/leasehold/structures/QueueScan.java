@@ -243,14 +243,59 @@ final class QueueScan<E> {
         return change(slot, QueueSlot.taken(segments.nextTaker()));
     }
 
+    /// Takes claimed elements out of the queue, all that are still their claimer's; two round trips.
+    ///
+    /// @param slots in the order in which they were claimed
+    /// @throws OutcomeUnknownException if it cannot be known of one whether it was taken out: if not, it comes back
+    void takeAll(List<Leftovers.SlotAt> slots) {
+        long to = QueueSlot.taken(segments.nextTaker());
+        boolean[] settled = new boolean[slots.size()];
+        boolean mayBeMade = false;
+        try (Access access = memory.access()) {
+            int[] positions = new int[slots.size()];
+            long oldest = slots.stream().map(Leftovers.SlotAt::segment)
+                    .reduce((a, b) -> SegmentLayout.distance(a, b) < 0 ? b : a).orElseThrow();
+            if (segments.holds(access, oldest)) {
+                for (int i = 0; i < positions.length; i++) {
+                    Leftovers.SlotAt slot = slots.get(i);
+                    positions[i] = access.compareAndSwap(layout.slot(slot.segment(), slot.ticket()), slot.word(), to);
+                }
+                mayBeMade = true;
+                try {
+                    access.execute();
+                } finally {
+                    for (int i = 0; i < positions.length; i++) {
+                        settled[i] = access.executed(positions[i]);
+                        if (settled[i] && access.previous(positions[i]) == slots.get(i).word()) {
+                            segments.retireBlock(slots.get(i).word());
+                        }
+                    }
+                }
+                return;
+            }
+        } catch (StaleAccess | OutcomeUnknownException e) {
+            // One by one, then.
+        }
+        for (int i = 0; i < settled.length; i++) {
+            if (!settled[i]) {
+                change(slots.get(i), to, mayBeMade);
+            }
+        }
+    }
+
     /// Changes the word of a slot that leads to a block; if to TAKEN, the block is given back.
     ///
     /// @return whether it held the expected word
     /// @throws OutcomeUnknownException if that cannot be known
     boolean change(Leftovers.SlotAt slot, long to) {
+        return change(slot, to, false);
+    }
+
+    /// @param isTried whether the change was tried already, and may be made
+    private boolean change(Leftovers.SlotAt slot, long to, boolean isTried) {
         Restarts restarts = restarts("changing a slot");
         OutcomeUnknownException lost = null;
-        boolean mayBeMade = false;
+        boolean mayBeMade = isTried;
         try (Access access = memory.access()) {
             while (true) {
                 int position = 0;

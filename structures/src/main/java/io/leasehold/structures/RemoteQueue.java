@@ -1,8 +1,11 @@
 package io.leasehold.structures;
 
+import com.google.common.collect.Iterators;
 import io.leasehold.lease.LeaseException;
 import io.leasehold.lease.OutcomeUnknownException;
 import io.leasehold.lease.Session;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.AbstractQueue;
@@ -49,6 +52,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param <E> the elements
 public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQueue<E>, AutoCloseable {
+    private static final Logger LOG = System.getLogger(RemoteQueue.class.getName());
+
     private final String name;
     private final Memory memory;
     private final Segments segments;
@@ -57,7 +62,7 @@ public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQu
     private final QueueHead<E> head;
     private final QueueScan<E> scan;
     private final QueueShape shape;
-    /// Elements that were taken for a caller that could not be given them; the next caller gets them.
+    /// Elements that were taken, not claimed, for a caller that could not be given them; the next caller gets them.
     private final ConcurrentLinkedQueue<E> returned = new ConcurrentLinkedQueue<>();
     private final AsyncWorkers workers;
     private volatile boolean isClosed;
@@ -187,12 +192,25 @@ public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQu
         return elements.published();
     }
 
-    /// Takes the first element; `null` if the queue is empty.
+    /// Takes the first element; `null` if the queue is empty. With [DeliveryMode#ACKNOWLEDGED], as [#receive] and
+    /// [Delivery#acknowledge].
     @Override
     public @Nullable E poll() {
         requireOpen();
+        if (shape.isAcknowledged()) {
+            return receiveAndAcknowledge();
+        }
         E kept = returned.poll();
         return kept != null ? kept : takeOne();
+    }
+
+    /// What is only received comes back if this process dies before the caller has it.
+    private @Nullable E receiveAndAcknowledge() {
+        Delivery<E> delivery = receiveNow();
+        while (delivery != null && !delivery.acknowledge()) {
+            delivery = receiveNow();
+        }
+        return delivery == null ? null : delivery.value();
     }
 
     private @Nullable E takeOne() {
@@ -238,6 +256,10 @@ public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQu
     /// @throws IllegalStateException if the queue's delivery is not [DeliveryMode#ACKNOWLEDGED]
     public @Nullable Delivery<E> receive(Duration timeout) throws InterruptedException {
         return waitFor(timeout.toNanos(), this::receiveNow);
+    }
+
+    boolean isAcknowledged() {
+        return shape.isAcknowledged();
     }
 
     @Nullable Delivery<E> receiveNow() {
@@ -290,8 +312,9 @@ public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQu
         return drainTo(target, Integer.MAX_VALUE);
     }
 
-    /// Moves up to `most` elements to `target`, in order. If `target` refuses one, those that had been taken with it are kept for
-    /// the next callers of this object.
+    /// Moves up to `most` elements to `target`, in order. If `target` refuses one, it and those that had been taken with it are
+    /// given back, if delivery is [DeliveryMode#ACKNOWLEDGED], or else kept for the next callers of this object. Acknowledging
+    /// costs one round trip more for every 64; what fails to be acknowledged comes back.
     ///
     /// @throws OutcomeUnknownException if elements may have been taken that are not in `target`; those before them are
     @Override
@@ -309,7 +332,7 @@ public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQu
         while (moved < most) {
             List<Taken<E>> taken = new ArrayList<>();
             try {
-                head.take(most - moved, false, taken);
+                head.take(most - moved, shape.isAcknowledged(), taken);
             } catch (OutcomeUnknownException e) {
                 deliver(taken, target, most - moved);
                 throw e;
@@ -326,11 +349,40 @@ public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQu
         int delivered = 0;
         try {
             while (delivered < taken.size() && delivered < most) {
-                target.add(taken.get(delivered++).get());
+                target.add(taken.get(delivered).get());
+                delivered++;
             }
             return delivered;
         } finally {
-            keep(taken.subList(delivered, taken.size()));
+            if (shape.isAcknowledged()) {
+                acknowledge(taken.subList(0, delivered));
+                release(taken.subList(delivered, taken.size()));
+            } else {
+                keep(taken.subList(delivered, taken.size()));
+            }
+        }
+    }
+
+    /// Claims up to `most` elements, for [#acknowledge] or [#release].
+    List<Taken<E>> claim(int most) {
+        requireOpen();
+        List<Taken<E>> claimed = new ArrayList<>();
+        head.take(most, true, claimed);
+        return claimed;
+    }
+
+    void acknowledge(List<Taken<E>> claimed) {
+        if (!claimed.isEmpty()) {
+            scan.takeAll(claimed.stream().map(Taken::slot).toList());
+        }
+    }
+
+    /// Gives back what was claimed. What cannot be decoded comes back by itself, later: nobody can use it sooner.
+    void release(List<Taken<E>> claimed) {
+        for (Taken<E> element : claimed) {
+            if (element.value() != null) {
+                delivery(element).release();
+            }
         }
     }
 
@@ -342,7 +394,10 @@ public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQu
         do {
             returned.clear();
             taken.clear();
-            head.take(QueueHead.TAKE_MAX, false, taken);
+            head.take(QueueHead.TAKE_MAX, shape.isAcknowledged(), taken);
+            if (shape.isAcknowledged()) {
+                acknowledge(taken);
+            }
         } while (!taken.isEmpty());
     }
 
@@ -369,7 +424,7 @@ public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQu
     @Override
     public int size() {
         requireOpen();
-        return (int) Math.min(shape.capacity(), scan.count());
+        return (int) Math.min(shape.capacity(), returned.size() + scan.count());
     }
 
     @Override
@@ -378,17 +433,18 @@ public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQu
         return returned.isEmpty() && scan.isEmpty();
     }
 
-    /// How many elements a bounded queue takes before it is full, by [#size()]; else [Integer#MAX_VALUE].
+    /// How many elements a bounded queue takes before it is full; else [Integer#MAX_VALUE].
     @Override
     public int remainingCapacity() {
-        return shape.isBounded() ? shape.capacity() - size() : Integer.MAX_VALUE;
+        return shape.isBounded() ? (int) Math.max(0, shape.capacity() - scan.count()) : Integer.MAX_VALUE;
     }
 
     /// The elements that wait, in order, weakly consistent; see [RemoteQueue].
     @Override
     public Iterator<E> iterator() {
         requireOpen();
-        return new QueueIterator<>(scan, segments);
+        QueueIterator<E> waiting = new QueueIterator<>(scan, segments);
+        return returned.isEmpty() ? waiting : Iterators.concat(returned.iterator(), waiting);
     }
 
     @Override
@@ -419,13 +475,33 @@ public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQu
     }
 
     /// Ends this object's use of the queue: the session gives back the leases and unused blocks that it holds for it. The queue
-    /// stays.
+    /// stays. Elements that this object took and could not deliver go to the end of the queue, as far as there is room.
     @Override
     public void close() {
         if (!isClosed) {
-            isClosed = true;
             workers.close();
+            putBack();
+            isClosed = true;
             memory.close();
+        }
+    }
+
+    private void putBack() {
+        List<E> undelivered = new ArrayList<>();
+        for (E element = returned.poll(); element != null; element = returned.poll()) {
+            undelivered.add(element);
+        }
+        int put = 0;
+        try {
+            while (put < undelivered.size() && offer(undelivered.get(put))) {
+                put++;
+            }
+        } catch (RuntimeException e) {
+            LOG.log(Level.WARNING, "queue '" + name + "': could not put back elements that were taken and not delivered", e);
+        }
+        if (put < undelivered.size()) {
+            LOG.log(Level.WARNING, "queue ''{0}'': lost {1} elements that were taken and not delivered, of {2}", name,
+                    undelivered.size() - put, undelivered.size());
         }
     }
 }
