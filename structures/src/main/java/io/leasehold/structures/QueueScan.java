@@ -106,12 +106,12 @@ final class QueueScan<E> {
     /// this element would not have been the first.
     @Nullable E peek() {
         Restarts restarts = restarts("peeking");
-        int looks = 0;
+        Patience.Wait wait = segments.patience.begin();
+        boolean isLate = false;
         try (Access access = memory.access()) {
             while (true) {
                 try {
-                    looks++;
-                    First first = first(access, looks >= Redemption.LOOKS);
+                    First first = first(access, isLate);
                     if (first.isEmpty) {
                         return null;
                     }
@@ -119,6 +119,7 @@ final class QueueScan<E> {
                     if (element != null) {
                         return element;
                     }
+                    isLate = wait.isOver();
                 } catch (OutOfBoundsException e) {
                     restarts.again(e);
                     access.next();
@@ -133,15 +134,16 @@ final class QueueScan<E> {
     /// Whether nothing waited at some time during the call; two round trips. Poisons like [#peek()].
     boolean isEmpty() {
         Restarts restarts = restarts("looking whether anything waits");
-        int looks = 0;
+        Patience.Wait wait = segments.patience.begin();
+        boolean isLate = false;
         try (Access access = memory.access()) {
             while (true) {
                 try {
-                    looks++;
-                    First first = first(access, looks >= Redemption.LOOKS);
+                    First first = first(access, isLate);
                     if (first.isEmpty || first.slot != null) {
                         return first.isEmpty;
                     }
+                    isLate = wait.isOver();
                 } catch (StaleAccess e) {
                     restarts.again(e);
                     access.restart();

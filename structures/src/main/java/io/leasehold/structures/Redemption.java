@@ -16,11 +16,8 @@ import org.jspecify.annotations.Nullable;
 /// been recycled when it was read. Therefore a consumer that lost a ticket, or the answer to its CAS, may look at a slot again,
 /// or at one that is perhaps not its own, without harm.
 ///
-/// A slot whose producer has a ticket and has not come is looked at a few times, then poisoned.
+/// A slot whose producer has a ticket and has not come is looked at for a while (see [Patience]), then poisoned.
 final class Redemption<E> {
-    /// How often a slot is looked at before its producer counts as late. It needs one round trip from ticket to slot, as does a
-    /// look.
-    static final int LOOKS = 6;
     /// Bytes of blocks that are read with one doorbell, unless a single block is longer.
     static final int READ_BYTES_MAX = 1 << 20;
 
@@ -79,14 +76,20 @@ final class Redemption<E> {
         OutcomeUnknownException lost = null;
         long[] known = words;
         int knownFrom = start;
+        Patience.Wait wait = segments.patience.begin();
         try {
-            for (int look = 1; isOpen(); look++) {
+            boolean isInTime = true;
+            boolean isLate = false;
+            while (isOpen()) {
                 try {
                     if (known == null) {
                         knownFrom = Math.max(0, from - QueueSlot.RUN_MAX + 1);
                         known = readSlots(access, knownFrom, to);
                     }
-                    settleOnce(access, known, knownFrom, look >= LOOKS ? 0 : given);
+                    if (!settleOnce(access, known, knownFrom, isLate ? 0 : given)) {
+                        isInTime = false;
+                        isLate = wait.isOver();
+                    }
                     lost = null;
                 } catch (OutOfBoundsException e) {
                     // The block was recycled before its lease was granted (Protection.BLOCK): its slot tells.
@@ -110,6 +113,9 @@ final class Redemption<E> {
                     throw lost;
                 }
                 known = null;
+            }
+            if (isInTime) {
+                segments.patience.noteInTime();
             }
             return hasRestarted;
         } finally {
@@ -168,7 +174,8 @@ final class Redemption<E> {
     /// @throws OutcomeUnknownException `cause`, if an element is left that does not come back
     void lookAfterInDoubt(Access access, long ofSegment, long from, long to, long desired, OutcomeUnknownException cause) {
         RuntimeException last = cause;
-        for (int look = 1; holds(access, ofSegment, last, cause); look++) {
+        Patience.Wait wait = segments.patience.begin();
+        while (holds(access, ofSegment, last, cause)) {
             try {
                 int deq = segments.addRead(access, layout.deq(ofSegment));
                 int slots = segments.addSlots(access, ofSegment, from, Math.min(to, segments.slots()));
@@ -186,7 +193,7 @@ final class Redemption<E> {
                 if (isOthers || !hasElement(words, 0, end - (int) from) || segments.shape.isAcknowledged()) {
                     return;
                 }
-                if (look >= LOOKS) {
+                if (wait.isOver()) {
                     throw cause;
                 }
             } catch (StaleAccess e) {
@@ -283,9 +290,11 @@ final class Redemption<E> {
         }
     }
 
-    private void settleOnce(Access access, long[] words, int start, long patientTo) {
+    /// Settles what can be settled; whether there was anything.
+    private boolean settleOnce(Access access, long[] words, int start, long patientTo) {
         List<Change> changes = new ArrayList<>(settled.length);
         int bytes = 0;
+        boolean isSettled = false;
         for (int i = 0; i < settled.length; i++) {
             long word = words[first + i - start];
             if (settled[i]) {
@@ -310,10 +319,11 @@ final class Redemption<E> {
                 changes.add(new Change(i, word, Change.NONE, readBlock(access, fulls[i])));
             } else {
                 settled[i] = true;
+                isSettled = true;
             }
         }
         if (changes.isEmpty()) {
-            return;
+            return isSettled;
         }
         try {
             access.execute();
@@ -321,6 +331,7 @@ final class Redemption<E> {
             changes.forEach(change -> settle(access, change));
         }
         access.next();
+        return true;
     }
 
     private Change change(Access access, int index, long from, long to) {

@@ -67,11 +67,12 @@ public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQu
     private final AsyncWorkers workers;
     private volatile boolean isClosed;
 
-    private RemoteQueue(String name, Memory memory, QueueShape shape, Codec<E> codec, Duration timeout) {
+    private RemoteQueue(String name, Memory memory, QueueShape shape, Codec<E> codec, QueueOptions options) {
+        Duration timeout = options.timeout();
         this.name = name;
         this.memory = memory;
         this.shape = shape;
-        segments = new Segments(memory, shape);
+        segments = new Segments(memory, shape, options.patience());
         blocks = new ElementBlocks<>(codec, shape.codecId());
         tail = new QueueTail(segments, shape.isBounded() ? new Room(segments) : null, timeout.toNanos());
         head = new QueueHead<>(segments, blocks, timeout.toNanos());
@@ -112,7 +113,7 @@ public final class RemoteQueue<E> extends AbstractQueue<E> implements BlockingQu
             } else {
                 shape.requireCodec(name, codec.name());
             }
-            return new RemoteQueue<>(name, memory, shape, codec, options.timeout());
+            return new RemoteQueue<>(name, memory, shape, codec, options);
         } catch (RuntimeException e) {
             memory.close();
             throw e;

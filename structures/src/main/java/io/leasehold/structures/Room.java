@@ -19,9 +19,6 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Costs two READs of all slots between `deq` and `enq` when the queue is full, or nearly.
 final class Room {
-    /// How often a slot is looked at before its producer counts as late.
-    private static final int LOOKS = 4;
-
     private final Segments segments;
     private final int capacity;
     private volatile Segments.@Nullable Head taken;
@@ -64,7 +61,8 @@ final class Room {
     }
 
     private Found measure(Access access, long tail) {
-        for (int look = 1; ; look++) {
+        Patience.Wait wait = segments.patience.begin();
+        while (true) {
             Segments.Head before = segments.currentHead(access);
             int enq = segments.addRead(access, segments.layout.enq(tail));
             int next = segments.addNext(access, tail);
@@ -91,7 +89,7 @@ final class Room {
             if (second.full.get(from, Math.max(from, second.size)).cardinality() >= capacity) {
                 return new Found(tickets, 0);
             }
-            if (look >= LOOKS) {
+            if (wait.isOver()) {
                 poison(access, second.late);
             }
         }

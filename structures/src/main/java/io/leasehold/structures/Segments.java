@@ -4,6 +4,7 @@ import io.leasehold.lease.HeapKind;
 import io.leasehold.lease.OutcomeUnknownException;
 import java.lang.System.Logger;
 import java.lang.System.Logger.Level;
+import java.time.Duration;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -24,6 +25,7 @@ final class Segments {
     final QueueShape shape;
     final SegmentLayout layout;
     final Leftovers leftovers;
+    final Patience patience;
     private static final Logger LOG = System.getLogger(Segments.class.getName());
     private static final long NEVER = Long.MIN_VALUE;
 
@@ -34,11 +36,12 @@ final class Segments {
     /// The taker of a slot; see [#nextTaker()].
     private final AtomicLong takers;
 
-    Segments(Memory memory, QueueShape shape) {
+    Segments(Memory memory, QueueShape shape, Duration patience) {
         this.memory = memory;
         this.shape = shape;
         layout = SegmentLayout.at(memory.root(), shape.slots());
         leftovers = new Leftovers(this);
+        this.patience = new Patience(memory, patience.toNanos());
         takers = new AtomicLong(memory.random().nextLong());
     }
 

@@ -15,6 +15,8 @@ import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// The faults of published queues, each with a test that fails on the published behaviour, and faults that ours had to avoid.
 @Timeout(60)
@@ -180,6 +182,42 @@ final class QueueFaultsTest {
         other.poll();
         assertThat(other.got).isEqualTo(other.put);
         assertThat(steps).as("steps to get past the dead producer").hasValueLessThan(40);
+    }
+
+    /// Ours: a producer whose round trip takes many of its consumer's gets its slot poisoned again and again. Here the consumer
+    /// waits for a time, and longer each time that it did so in vain.
+    @ParameterizedTest
+    @ValueSource(ints = {200, 1_000, 3_000})
+    void aSlowProducerIsNotStarvedByAQuickConsumer(int roundTripMicros) throws InterruptedException {
+        try (QueueWorkload fresh = new QueueWorkload(roundTripMicros, QueueOptions.unbounded())) {
+            QueueWorkload.Client producer = fresh.client();
+            QueueWorkload.Client consumer = fresh.client();
+            AtomicInteger tickets = new AtomicInteger();
+            producer.memory().hook((memory, verb, address) -> {
+                if (verb.equals("FAA")) {
+                    tickets.incrementAndGet();
+                }
+                for (long arrived = fresh.schedule.nanos() + roundTripMicros * 500L; fresh.schedule.nanos() < arrived;) {
+                    fresh.schedule.step(2_000);
+                }
+            });
+            int elements = 20;
+            boolean[] done = new boolean[1];
+            fresh.add(() -> {
+                for (int i = 0; i < elements; i++) {
+                    producer.offer();
+                }
+                done[0] = true;
+            });
+            fresh.add(() -> {
+                while (!done[0] || consumer.got.size() < elements) {
+                    consumer.poll();
+                }
+            });
+            fresh.run();
+            fresh.checkNothingLost();
+            assertThat(tickets).as("tickets for %d elements", elements).hasValueLessThan(elements + 10);
+        }
     }
 
     /// Ours: of elements put with one doorbell the first finds its slot poisoned, the others do not. They must not overtake it.

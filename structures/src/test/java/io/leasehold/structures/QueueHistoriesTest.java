@@ -1,5 +1,6 @@
 package io.leasehold.structures;
 
+import java.time.Duration;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -11,7 +12,8 @@ final class QueueHistoriesTest {
     private static final long FIRST_SEED = Long.getLong("leasehold.seed", 1);
 
     private static QueueOptions small() {
-        return QueueOptions.unbounded().withSlotsPerSegment(4);
+        // So short that slots get poisoned often.
+        return QueueOptions.unbounded().withSlotsPerSegment(4).withPatience(Duration.ofNanos(1_000));
     }
 
     @Test
