@@ -4,6 +4,8 @@ import io.leasehold.rdma.MemoryRegion;
 import io.leasehold.rdma.PostStatus;
 import io.leasehold.rdma.QueuePair;
 import io.leasehold.rdma.QueuePairState;
+import io.leasehold.rdma.RdmaError;
+import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.SendBatch;
 import java.util.ArrayList;
 import java.util.List;
@@ -172,7 +174,14 @@ final class DataPath implements AutoCloseable {
     void abandon() {
         broken = true;
         steps.clear();
-        queuePair.toError();
+        try {
+            queuePair.toError();
+        } catch (RdmaException e) {
+            // Gone with a device that its owner has closed before the node.
+            if (e.error() != RdmaError.CLOSED) {
+                throw e;
+            }
+        }
     }
 
     @Override
