@@ -2,9 +2,11 @@ package io.leasehold.structures;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.leasehold.lease.HeapKind;
 import io.leasehold.lease.MemoryNode;
 import io.leasehold.lease.NodeCounts;
 import io.leasehold.lease.NodeOptions;
+import io.leasehold.lease.RemoteHeap;
 import io.leasehold.lease.Session;
 import io.leasehold.lease.SessionOptions;
 import io.leasehold.rdma.Link;
@@ -35,6 +37,9 @@ final class HammerTest {
     private static final int PROCESSES = LINKS.length;
     private static final int THREADS = 10;
     private static final long SECONDS = Long.getLong("leasehold.hammer.seconds", 60);
+    private static final long PIECE_BYTES = 4096;
+    /// The root, the last segments, and pieces that are held in part: sixteen.
+    private static final long EMPTY_QUEUE_BYTES_MAX = 16 * PIECE_BYTES;
 
     @Test
     void mapAndQueueAreLinearizableAndNothingLeaks(@TempDir Path folder) throws Exception {
@@ -46,12 +51,31 @@ final class HammerTest {
                 drain(session, operations);
                 reportGrowth(session, operations, seed);
                 RemoteHashMap.destroy(session, HammerClient.MAP_NAME);
+                Await.until(Duration.ofSeconds(20), "the end of quarantine, seed " + seed,
+                        () -> node.counts().quarantinedBytes() == 0);
+                assertThat(bytesHeldByQueue(node, session)).as("bytes that the empty queue holds, seed %s", seed)
+                        .isLessThanOrEqualTo(EMPTY_QUEUE_BYTES_MAX);
                 RemoteQueue.destroy(session, HammerClient.QUEUE_NAME);
             }
             Await.until(Duration.ofSeconds(20), "all of the node's resources to come back, seed " + seed,
                     () -> inUse(node.counts()).equals(inUse(before)));
             check(operations, seed);
         }
+    }
+
+    /// How much of the only heap cannot be allocated: its extents are, one after the other, until it grows.
+    private static long bytesHeldByQueue(MemoryNode node, Session session) {
+        long held = node.counts().heapBytes();
+        RemoteHeap heap = session.openHeap(HammerClient.QUEUE_NAME, QueueShape.ROOT_BYTES);
+        for (HeapKind kind : HeapKind.values()) {
+            long before = node.counts().heapBytes();
+            long free = 0;
+            while (node.counts().heapBytes() == before) {
+                held -= free;
+                free = heap.allocate(kind, PIECE_BYTES, PIECE_BYTES).lengthBytes();
+            }
+        }
+        return held;
     }
 
     /// Without what the node keeps for the next lease: its windows, unbound, and its regions.
