@@ -70,6 +70,12 @@ final class ClusterClock {
         return now + known.lowNanos - growth(known, now);
     }
 
+    /// The middle of the bounds of the node's clock, now.
+    long middleNodeNanos() {
+        Bounds known = known();
+        return clock.getAsLong() + known.lowNanos + (known.highNanos - known.lowNanos) / 2;
+    }
+
     /// Half the distance of the bounds, now.
     Duration uncertainty() {
         Bounds known = known();

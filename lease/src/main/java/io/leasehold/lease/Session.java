@@ -250,6 +250,12 @@ public final class Session implements AutoCloseable {
         return new RemoteAddress(core.node(), offset);
     }
 
+    /// The node's clock as this session knows it, in nanoseconds from an arbitrary origin that all sessions of the node share. It
+    /// is off by [#clockUncertainty()] at most, may go back by as much when more is learned, and costs no round trip.
+    public long nodeNanos() {
+        return core.clock().middleNodeNanos();
+    }
+
     /// The bound of the difference between this session's idea of the node's clock and the node's clock, now.
     public Duration clockUncertainty() {
         return core.clock().uncertainty();

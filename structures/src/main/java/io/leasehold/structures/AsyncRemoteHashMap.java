@@ -1,5 +1,6 @@
 package io.leasehold.structures;
 
+import java.time.Duration;
 import java.util.Collection;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -38,6 +39,32 @@ public final class AsyncRemoteHashMap<K, V> {
     /// See [RemoteHashMap#put(Object, Object)].
     public CompletableFuture<@Nullable V> put(K key, V value) {
         return workers.run(() -> map.put(key, value));
+    }
+
+    /// See [RemoteHashMap#put(Object, Object, Duration)].
+    public CompletableFuture<@Nullable V> put(K key, V value, Duration timeToLive) {
+        return workers.run(() -> map.put(key, value, timeToLive));
+    }
+
+    /// See [RemoteHashMap#set(Object, Object, Duration)].
+    public CompletableFuture<@Nullable Void> set(K key, V value, Duration timeToLive) {
+        return workers.run(() -> {
+            map.set(key, value, timeToLive);
+            return null;
+        });
+    }
+
+    /// See [RemoteHashMap#putIfAbsent(Object, Object, Duration)].
+    public CompletableFuture<@Nullable V> putIfAbsent(K key, V value, Duration timeToLive) {
+        return workers.run(() -> map.putIfAbsent(key, value, timeToLive));
+    }
+
+    /// See [RemoteHashMap#putAll(Map, Duration)].
+    public CompletableFuture<@Nullable Void> putAll(Map<? extends K, ? extends V> entries, Duration timeToLive) {
+        return workers.run(() -> {
+            map.putAll(entries, timeToLive);
+            return null;
+        });
     }
 
     /// See [RemoteHashMap#set(Object, Object)].

@@ -64,6 +64,15 @@ final class AsyncWorkers implements AutoCloseable {
         return submit(new Operation<>(attempt, timeoutNanos, otherwise, undelivered));
     }
 
+    /// Runs `task` again and again, with a pause in between, until the structure is closed. What it throws ends it.
+    void repeat(Runnable task, long pauseNanos) {
+        try {
+            threads.scheduleWithFixedDelay(task, pauseNanos, pauseNanos, TimeUnit.NANOSECONDS);
+        } catch (RejectedExecutionException e) {
+            // Closed: there is nothing to do any more.
+        }
+    }
+
     private <T extends @Nullable Object> CompletableFuture<T> submit(Operation<T> operation) {
         if (count.incrementAndGet() > PENDING_MAX) {
             count.decrementAndGet();

@@ -43,8 +43,9 @@ final class BlockImage<K, V> {
 
     /// Puts the value in, in place of one that is in, and seals the block.
     ///
+    /// @param expiry see [ExpiryClock]
     /// @throws IllegalArgumentException if the value is too long
-    void value(V value) {
+    void value(V value, long expiry) {
         hasValue = false;
         valueBytes = codecs.values().encodedBytes(value);
         if (valueBytes > KeyValueBlock.VALUE_BYTES_MAX) {
@@ -54,7 +55,7 @@ final class BlockImage<K, V> {
         int start = KeyValueBlock.HEADER_BYTES + keyBytes;
         reserve(start + valueBytes);
         codecs.values().encode(value, segment.asSlice(start, valueBytes));
-        KeyValueBlock.seal(segment, codecs.keyId(), codecs.valueId(), keyBytes, valueBytes, hash);
+        KeyValueBlock.seal(segment, codecs.keyId(), codecs.valueId(), keyBytes, valueBytes, hash, expiry);
         hasValue = true;
     }
 

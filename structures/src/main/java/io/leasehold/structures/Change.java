@@ -33,55 +33,57 @@ final class Change<V> implements Intent<V> {
     private final Codec<V> codec;
     private final @Nullable V value;
     private final @Nullable MemorySegment expected;
+    private final long lifeNanos;
     private @Nullable V previous;
     private boolean wasPresent;
     private Action action = Action.KEEP;
 
-    private Change(Kind kind, Codec<V> codec, @Nullable V value, @Nullable MemorySegment expected) {
+    private Change(Kind kind, Codec<V> codec, @Nullable V value, @Nullable MemorySegment expected, long lifeNanos) {
         this.kind = kind;
         this.codec = codec;
         this.value = value;
         this.expected = expected;
+        this.lifeNanos = lifeNanos;
     }
 
     static <V> Change<V> get(Codec<V> codec) {
-        return new Change<>(Kind.GET, codec, null, null);
+        return new Change<>(Kind.GET, codec, null, null, 0);
     }
 
     static <V> Change<V> contains(Codec<V> codec) {
-        return new Change<>(Kind.CONTAINS, codec, null, null);
+        return new Change<>(Kind.CONTAINS, codec, null, null, 0);
     }
 
-    static <V> Change<V> put(Codec<V> codec, V value) {
-        return new Change<>(Kind.PUT, codec, value, null);
+    static <V> Change<V> put(Codec<V> codec, V value, long lifeNanos) {
+        return new Change<>(Kind.PUT, codec, value, null, lifeNanos);
     }
 
-    static <V> Change<V> set(Codec<V> codec, V value) {
-        return new Change<>(Kind.SET, codec, value, null);
+    static <V> Change<V> set(Codec<V> codec, V value, long lifeNanos) {
+        return new Change<>(Kind.SET, codec, value, null, lifeNanos);
     }
 
-    static <V> Change<V> putIfAbsent(Codec<V> codec, V value) {
-        return new Change<>(Kind.PUT_IF_ABSENT, codec, value, null);
+    static <V> Change<V> putIfAbsent(Codec<V> codec, V value, long lifeNanos) {
+        return new Change<>(Kind.PUT_IF_ABSENT, codec, value, null, lifeNanos);
     }
 
-    static <V> Change<V> replace(Codec<V> codec, V value) {
-        return new Change<>(Kind.REPLACE, codec, value, null);
+    static <V> Change<V> replace(Codec<V> codec, V value, long lifeNanos) {
+        return new Change<>(Kind.REPLACE, codec, value, null, lifeNanos);
     }
 
-    static <V> Change<V> replace(Codec<V> codec, MemorySegment expected, V value) {
-        return new Change<>(Kind.REPLACE_EQUAL, codec, value, expected);
+    static <V> Change<V> replace(Codec<V> codec, MemorySegment expected, V value, long lifeNanos) {
+        return new Change<>(Kind.REPLACE_EQUAL, codec, value, expected, lifeNanos);
     }
 
     static <V> Change<V> remove(Codec<V> codec) {
-        return new Change<>(Kind.REMOVE, codec, null, null);
+        return new Change<>(Kind.REMOVE, codec, null, null, 0);
     }
 
     static <V> Change<V> delete(Codec<V> codec) {
-        return new Change<>(Kind.DELETE, codec, null, null);
+        return new Change<>(Kind.DELETE, codec, null, null, 0);
     }
 
     static <V> Change<V> remove(Codec<V> codec, MemorySegment expected) {
-        return new Change<>(Kind.REMOVE_EQUAL, codec, null, expected);
+        return new Change<>(Kind.REMOVE_EQUAL, codec, null, expected, 0);
     }
 
     /// The value before the operation; `null` if there was none, or if the operation does not read it.
@@ -116,6 +118,11 @@ final class Change<V> implements Intent<V> {
     @Override
     public boolean hasFixedValue() {
         return true;
+    }
+
+    @Override
+    public long lifeNanos() {
+        return lifeNanos;
     }
 
     @Override

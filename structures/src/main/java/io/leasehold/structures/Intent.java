@@ -30,6 +30,9 @@ sealed interface Intent<V> permits Change, Remapping {
     /// Whether the value to write is the same each time.
     boolean hasFixedValue();
 
+    /// How long the value to write lives, in nanoseconds; 0 for ever.
+    long lifeNanos();
+
     /// @param value the bytes of the entry's value; empty unless [#readsValue()]
     Action present(MemorySegment value);
 

@@ -17,16 +17,18 @@ import java.util.zip.CRC32C;
 ///      +-----------------------------------+-----------------------------------+
 ///   16 |                            hash of the key                            |
 ///      +-----------------------------------------------------------------------+
-///   24 |               expiry, 0 = never (reserved for time to live)           |
+///   24 |                 expiry: nanoseconds, 0 = never                        |
 ///      +-----------------------------------+-----------------------------------+
 ///   32 |         check of the value        |     check of bytes 0-35 and key   |
 ///      +-----------------------------------+-----------------------------------+
 ///   40 | key, then value                                                       |
 /// ```
-/// Little-endian. A *check* is a CRC32C. There are two, so that whoever needs the key only (a blind update, an insertion looking
-/// for rivals) reads no value. Quarantine is what makes a read of a block right; the checks would show that it failed.
+/// Little-endian. *Expiry* is an instant of the node's clock. Format 1 had none, so its readers must not see a block that expires:
+/// this is format 2, and others are refused. A *check* is a CRC32C. There are two, so that whoever needs the key only (a blind
+/// update, an insertion looking for rivals) reads no value. Quarantine is what makes a read of a block right; the checks would
+/// show that it failed.
 final class KeyValueBlock {
-    static final int FORMAT = 1;
+    static final int FORMAT = 2;
     static final int HEADER_BYTES = 40;
     static final int KEY_BYTES_MAX = 1 << 16;
     static final int VALUE_BYTES_MAX = 1 << 20;
@@ -52,7 +54,8 @@ final class KeyValueBlock {
     }
 
     /// Fills in the header of a block whose key and value are in place.
-    static void seal(MemorySegment block, short keyCodec, short valueCodec, int keyBytes, int valueBytes, long hash) {
+    static void seal(MemorySegment block, short keyCodec, short valueCodec, int keyBytes, int valueBytes, long hash,
+            long expiry) {
         block.asSlice(0, HEADER_BYTES).fill((byte) 0);
         block.set(ValueLayout.JAVA_BYTE, 0, (byte) FORMAT);
         block.set(SHORT, KEY_CODEC_OFFSET, keyCodec);
@@ -60,6 +63,7 @@ final class KeyValueBlock {
         block.set(INT, KEY_LENGTH_OFFSET, keyBytes);
         block.set(INT, VALUE_LENGTH_OFFSET, valueBytes);
         block.set(LONG, HASH_OFFSET, hash);
+        block.set(LONG, EXPIRY_OFFSET, expiry);
         block.set(INT, VALUE_CHECK_OFFSET, valueCheck(block, keyBytes, valueBytes));
         block.set(INT, KEY_CHECK_OFFSET, keyCheck(block, keyBytes));
     }
@@ -94,6 +98,14 @@ final class KeyValueBlock {
 
     static MemorySegment value(MemorySegment block) {
         return block.asSlice(HEADER_BYTES + keyBytes(block), valueBytes(block));
+    }
+
+    /// Whether these may be the first bytes of a block; a header alone cannot be checked.
+    static boolean isHeader(MemorySegment header) {
+        int key = keyBytes(header);
+        int value = valueBytes(header);
+        return header.get(ValueLayout.JAVA_BYTE, 0) == FORMAT && key >= 0 && key <= KEY_BYTES_MAX && value >= 0
+                && value <= VALUE_BYTES_MAX;
     }
 
     /// Whether the header's lengths are possible and what `block` holds reaches to the end of the key.

@@ -184,6 +184,11 @@ final class LeasedMemory implements Memory {
     }
 
     @Override
+    public LongSupplier nodeClock() {
+        return session::nodeNanos;
+    }
+
+    @Override
     public RandomGenerator random() {
         return random;
     }

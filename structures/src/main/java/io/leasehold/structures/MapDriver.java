@@ -24,9 +24,9 @@ final class MapDriver<K, V> {
     private final Resizer resizer;
     private final ArrayBlockingQueue<MapOperation<K, V>> idle = new ArrayBlockingQueue<>(POOLED_OPERATIONS);
 
-    MapDriver(MapContext<K, V> context) {
+    MapDriver(MapContext<K, V> context, Resizer resizer) {
         this.context = context;
-        resizer = new Resizer(context);
+        this.resizer = resizer;
     }
 
     /// Carries out one operation.

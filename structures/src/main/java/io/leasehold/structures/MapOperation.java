@@ -415,6 +415,9 @@ final class MapOperation<K, V> {
             return Step.AWAIT_SPLIT;
         }
         context.codecs().check(found);
+        if (context.expiry().isPast(KeyValueBlock.expiry(found))) {
+            return decideExpired(address, word, foundBytes);
+        }
         whenAbsent = null;
         Intent.Action action = intent().present(intent().readsValue() ? KeyValueBlock.value(found) : MemorySegment.NULL);
         if (action == Intent.Action.KEEP) {
@@ -434,6 +437,28 @@ final class MapOperation<K, V> {
         return Step.AGAIN;
     }
 
+    /// An entry that has expired counts as absent; a new one takes its slot, since a key has one committed slot at most.
+    private Step decideExpired(long address, long word, int foundBytes) {
+        if (isNothingToInsert()) {
+            return Step.DONE;
+        }
+        oldBytes = foundBytes;
+        swap.set(address, word, block.replace(word), 0);
+        phase = Phase.DECIDE;
+        return Step.AGAIN;
+    }
+
+    private boolean isNothingToInsert() {
+        if (whenAbsent == null) {
+            // Asked once: what a function makes of the absence of an entry does not change while it stays absent.
+            whenAbsent = intent().absent();
+            if (whenAbsent == Intent.Action.WRITE) {
+                block.prepare(intent());
+            }
+        }
+        return whenAbsent != Intent.Action.WRITE;
+    }
+
     private Step decideAbsent() {
         if (claim != NONE) {
             if (!candidates.hasRivals()) {
@@ -446,14 +471,7 @@ final class MapOperation<K, V> {
             phase = Phase.REMOVE_RIVALS;
             return Step.AGAIN;
         }
-        if (whenAbsent == null) {
-            // Asked once: what a function makes of the absence of an entry does not change while it stays absent.
-            whenAbsent = intent().absent();
-            if (whenAbsent == Intent.Action.WRITE) {
-                block.prepare(intent());
-            }
-        }
-        if (whenAbsent != Intent.Action.WRITE) {
+        if (isNothingToInsert()) {
             return Step.DONE;
         }
         phase = Phase.BUCKETS;

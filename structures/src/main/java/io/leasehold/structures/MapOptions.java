@@ -13,7 +13,14 @@ import java.time.Duration;
 /// @param locationCacheEntries entries whose place this handle remembers, so that reading them takes one round trip, 0 to 2^24;
 ///        about 56 bytes each
 /// @param timeout how long an operation may take, waits for splits and ended leases included
-public record MapOptions(Protection protection, int groupsPerSubtable, int maxDepth, int locationCacheEntries, Duration timeout) {
+/// @param timeToLive how long an entry lives that is written without saying so: 1 ms to [#TIME_TO_LIVE_MAX], or zero for ever
+/// @param janitorPause the least time between two rounds of removing what has expired, of all handles together: 1 ms to a day, or
+///        zero if this handle is to take no part in it
+public record MapOptions(Protection protection, int groupsPerSubtable, int maxDepth, int locationCacheEntries, Duration timeout,
+        Duration timeToLive, Duration janitorPause) {
+    /// The longest time to live.
+    public static final Duration TIME_TO_LIVE_MAX = Duration.ofDays(36_500);
+    private static final Duration JANITOR_PAUSE_MAX = Duration.ofDays(1);
     private static final int LOCATION_CACHE_ENTRIES_MAX = 1 << 24;
 
     /// Checks the ranges.
@@ -32,35 +39,63 @@ public record MapOptions(Protection protection, int groupsPerSubtable, int maxDe
         if (timeout.compareTo(Duration.ofMillis(1)) < 0) {
             throw new IllegalArgumentException("timeout " + timeout + " is less than 1 ms");
         }
+        lifeNanos(timeToLive);
+        check("janitorPause", janitorPause, JANITOR_PAUSE_MAX, "zero leaves it to other handles");
     }
 
-    /// [Protection#STRUCTURE], 64 groups (1344 slots, 12 KiB) a subtable, 65,536 subtables, 65,536 remembered places, 10 s.
+    /// [Protection#STRUCTURE], 64 groups (1344 slots, 12 KiB) a subtable, 65,536 subtables, 65,536 remembered places, 10 s; entries
+    /// live for ever unless a call says otherwise, and then a janitor makes a round each second.
     public static MapOptions defaults() {
-        return new MapOptions(Protection.STRUCTURE, 64, 16, 1 << 16, Duration.ofSeconds(10));
+        return new MapOptions(Protection.STRUCTURE, 64, 16, 1 << 16, Duration.ofSeconds(10), Duration.ZERO,
+                Duration.ofSeconds(1));
+    }
+
+    /// A time to live in nanoseconds.
+    ///
+    /// @throws IllegalArgumentException if it is out of range
+    static long lifeNanos(Duration timeToLive) {
+        check("timeToLive", timeToLive, TIME_TO_LIVE_MAX, "zero is for ever");
+        return timeToLive.toNanos();
+    }
+
+    private static void check(String name, Duration time, Duration most, String zero) {
+        if (!time.isZero() && (time.compareTo(Duration.ofMillis(1)) < 0 || time.compareTo(most) > 0)) {
+            throw new IllegalArgumentException(name + " " + time + " is outside 1 ms to " + most + "; " + zero);
+        }
     }
 
     /// The same with another protection.
     public MapOptions withProtection(Protection other) {
-        return new MapOptions(other, groupsPerSubtable, maxDepth, locationCacheEntries, timeout);
+        return new MapOptions(other, groupsPerSubtable, maxDepth, locationCacheEntries, timeout, timeToLive, janitorPause);
     }
 
     /// The same with subtables of another size.
     public MapOptions withGroupsPerSubtable(int groups) {
-        return new MapOptions(protection, groups, maxDepth, locationCacheEntries, timeout);
+        return new MapOptions(protection, groups, maxDepth, locationCacheEntries, timeout, timeToLive, janitorPause);
     }
 
     /// The same with another greatest depth.
     public MapOptions withMaxDepth(int depth) {
-        return new MapOptions(protection, groupsPerSubtable, depth, locationCacheEntries, timeout);
+        return new MapOptions(protection, groupsPerSubtable, depth, locationCacheEntries, timeout, timeToLive, janitorPause);
     }
 
     /// The same with room for another number of places; 0 turns the cache off.
     public MapOptions withLocationCacheEntries(int entries) {
-        return new MapOptions(protection, groupsPerSubtable, maxDepth, entries, timeout);
+        return new MapOptions(protection, groupsPerSubtable, maxDepth, entries, timeout, timeToLive, janitorPause);
     }
 
     /// The same with another time for each operation.
     public MapOptions withTimeout(Duration time) {
-        return new MapOptions(protection, groupsPerSubtable, maxDepth, locationCacheEntries, time);
+        return new MapOptions(protection, groupsPerSubtable, maxDepth, locationCacheEntries, time, timeToLive, janitorPause);
+    }
+
+    /// The same with another time to live for entries that are written without saying so; zero is for ever.
+    public MapOptions withTimeToLive(Duration time) {
+        return new MapOptions(protection, groupsPerSubtable, maxDepth, locationCacheEntries, timeout, time, janitorPause);
+    }
+
+    /// The same with another time between two rounds of removing what has expired; zero to take no part in it.
+    public MapOptions withJanitorPause(Duration pause) {
+        return new MapOptions(protection, groupsPerSubtable, maxDepth, locationCacheEntries, timeout, timeToLive, pause);
     }
 }

@@ -16,13 +16,14 @@ import java.time.Duration;
 ///        0 | magic          | hash seed      | groups:4       | max depth:4    |
 ///       64 | length:4 | name of the key codec                                  |
 ///      128 | length:4 | name of the value codec                                |
-///      192 | unused                                                            |
+///      192 | cursor         | due            | unused                          |
 ///      256 | 16 counters, 64 bytes apart          (fetch-and-add only)         |
 ///     1280 | depth of the directory                                            |
 ///     1344 | entries: depth:8 | 0:14 | block:42,  8 bytes × 2^max depth         |
 ///          +-------------------------------------------------------------------+
 /// ```
-/// Everything but the counters is written under an exclusive right and read by all. The magic is written last: a root that was
+/// Cursor and due time are the [Janitor]'s. Everything but the counters is written under an exclusive right and read by all.
+/// The magic is written last: a root that was
 /// not finished is made again from the start by whoever comes next. The seed is 32 bits wide.
 ///
 /// @param address of the root
@@ -34,6 +35,8 @@ record MapRoot(long address, int seed, SubtableShape shape, int maxDepth) {
     static final long MAGIC = 0x4C48_4D41_5000_0002L;
     static final int KEY_CODEC_OFFSET = 64;
     static final int VALUE_CODEC_OFFSET = 128;
+    static final int JANITOR_OFFSET = 192;
+    static final int JANITOR_BYTES = 64;
     static final int COUNTERS_OFFSET = 256;
     static final int COUNTERS = 16;
     static final int COUNTER_BYTES = 64;
@@ -81,6 +84,16 @@ record MapRoot(long address, int seed, SubtableShape shape, int maxDepth) {
 
     long counterAddress(int counter) {
         return address + COUNTERS_OFFSET + (long) counter * COUNTER_BYTES;
+    }
+
+    /// The address of the janitor's words, of which the first is its cursor: the suffix to go on with, bits reversed.
+    long janitorAddress() {
+        return address + JANITOR_OFFSET;
+    }
+
+    /// The address of the instant before which no round is due.
+    long janitorDueAddress() {
+        return janitorAddress() + Long.BYTES;
     }
 
     long depthAddress() {

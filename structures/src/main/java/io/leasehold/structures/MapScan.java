@@ -40,6 +40,7 @@ final class MapScan<K, V> {
     private final ArrayDeque<Part> ahead = new ArrayDeque<>();
     /// The keys of the group that is being read, by hash.
     private final Map<Long, K> met = new HashMap<>();
+    private final SubtableReader subtable;
     private final long[] words;
     /// The positions of the entries in the order of their fingerprints, and where each fingerprint begins in it.
     private final int[] order;
@@ -50,11 +51,11 @@ final class MapScan<K, V> {
     private final boolean confirms;
     /// Since when [#words] are what the subtable of the first part holds; `null` if they have to be read.
     private @Nullable Long since;
-    private long subtable;
 
     MapScan(MapContext<K, V> context) {
         this.context = context;
-        words = new long[context.shape().words()];
+        subtable = new SubtableReader(context);
+        words = subtable.words();
         order = new int[words.length];
         confirms = context.options().protection() == Protection.BLOCK;
         ahead.push(new Part(0, 0, 0));
@@ -82,37 +83,10 @@ final class MapScan<K, V> {
 
     /// Reads the subtable of the first part, which becomes as deep as the subtable is.
     private void readSubtable(Access access, Deadline deadline) {
-        Directory.Entry place = context.directory().read(access, part().suffix());
-        while (true) {
-            access.next();
-            int position = access.read(HeapKind.INDEX, place.subtable(), context.shape().bytes());
-            access.execute();
-            MemorySegment.copy(access.data(position), LONG, 0, words, 0, words.length);
-            long moved = SubtableShape.movedHeader(words);
-            if (moved != 0) {
-                long next = HeaderWord.next(moved, part().suffix(), context.shape().bytes());
-                place = new Directory.Entry(next, HeaderWord.nextDepth(moved), place.since());
-            } else if (isOfPart()) {
-                subtable = place.subtable();
-                narrow(HeaderWord.depth(words[0]));
-                sort();
-                since = access.since() < 0 ? null : access.since();
-                return;
-            } else {
-                deadline.retry("iteration: subtable 0x" + Long.toHexString(place.subtable()), null);
-                place = context.directory().read(access, part().suffix());
-            }
-        }
-    }
-
-    /// Whether what was read is a subtable with the keys of the first part.
-    private boolean isOfPart() {
-        for (int i = 0; i < words.length; i += SubtableShape.BUCKET_WORDS) {
-            if (!HeaderWord.isLive(words[i]) || !HeaderWord.admits(words[i], part().suffix())) {
-                return false;
-            }
-        }
-        return true;
+        subtable.read(access, part().suffix(), deadline);
+        narrow(subtable.depth());
+        sort();
+        since = access.since() < 0 ? null : access.since();
     }
 
     private Part part() {
@@ -152,7 +126,7 @@ final class MapScan<K, V> {
     private void sort() {
         Arrays.fill(starts, 0);
         for (int i = 0; i < words.length; i++) {
-            if (isEntry(i)) {
+            if (subtable.isEntry(i)) {
                 starts[SlotWord.fingerprint(words[i]) + 1]++;
             }
         }
@@ -161,14 +135,10 @@ final class MapScan<K, V> {
         }
         int[] next = starts.clone();
         for (int i = 0; i < words.length; i++) {
-            if (isEntry(i)) {
+            if (subtable.isEntry(i)) {
                 order[next[SlotWord.fingerprint(words[i])]++] = i;
             }
         }
-    }
-
-    private boolean isEntry(int position) {
-        return !SubtableShape.isHeader(position) && SlotWord.isCommitted(words[position]);
     }
 
     /// Reads the blocks of entries `[first, end)` of the order with one doorbell.
@@ -183,7 +153,7 @@ final class MapScan<K, V> {
             access.read(HeapKind.DATA, SlotWord.address(word), lengths[i - first]);
         }
         if (confirms) {
-            access.read(HeapKind.INDEX, subtable, context.shape().bytes());
+            access.read(HeapKind.INDEX, subtable.address(), context.shape().bytes());
         }
         access.execute();
         if (confirms && !isConfirmed(access.data(end - first), first, end)) {
@@ -245,6 +215,9 @@ final class MapScan<K, V> {
         Long hash = KeyValueBlock.hash(block);
         if (HashBits.suffix(hash, part().depth()) != part().suffix()) {
             // Of the merged sibling.
+            return;
+        }
+        if (context.expiry().isPast(KeyValueBlock.expiry(block))) {
             return;
         }
         K decoded = context.codecs().keys().decode(key);

@@ -57,6 +57,9 @@ interface Memory extends AutoCloseable {
     /// Time for back-off and deadlines, in nanoseconds.
     LongSupplier clock();
 
+    /// The node's clock, in nanoseconds, as this client knows it: about the same for all clients, and only differences count.
+    LongSupplier nodeClock();
+
     /// Randomness for back-off and choices; thread-safe.
     RandomGenerator random();
 

@@ -9,6 +9,7 @@ final class OwnBlock<K, V> {
     private static final int NONE = -1;
 
     private final Memory memory;
+    private final ExpiryClock expiry;
     private final BlockImage<K, V> image;
     private long address;
     private int lengthBytes;
@@ -19,6 +20,7 @@ final class OwnBlock<K, V> {
 
     OwnBlock(MapContext<K, V> context) {
         memory = context.memory();
+        expiry = context.expiry();
         image = new BlockImage<>(context.codecs(), context.hashFunction());
     }
 
@@ -28,7 +30,7 @@ final class OwnBlock<K, V> {
         position = NONE;
         image.key(key);
         if (intent.isEager()) {
-            image.value(intent.value());
+            image.value(intent.value(), expiry.instant(intent.lifeNanos()));
         }
     }
 
@@ -44,7 +46,7 @@ final class OwnBlock<K, V> {
     /// Has the block hold the value that `intent` has come to.
     void prepare(Intent<V> intent) {
         if (!intent.hasFixedValue() || !image.hasValue()) {
-            image.value(intent.value());
+            image.value(intent.value(), expiry.instant(intent.lifeNanos()));
             giveBack();
         }
         if (address == 0) {

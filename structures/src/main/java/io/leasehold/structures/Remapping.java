@@ -13,15 +13,17 @@ final class Remapping<V> implements Intent<V> {
     private final Codec<V> codec;
     private final @Nullable Function<V, @Nullable V> whenPresent;
     private final @Nullable Supplier<@Nullable V> whenAbsent;
+    private final long lifeNanos;
     private @Nullable V result;
 
     /// @param whenPresent from the present value to the new one, or to `null` to remove the entry; `null` to leave it
     /// @param whenAbsent the value to insert, or `null` for none; `null` to insert none
     Remapping(Codec<V> codec, @Nullable Function<V, @Nullable V> whenPresent,
-            @Nullable Supplier<@Nullable V> whenAbsent) {
+            @Nullable Supplier<@Nullable V> whenAbsent, long lifeNanos) {
         this.codec = codec;
         this.whenPresent = whenPresent;
         this.whenAbsent = whenAbsent;
+        this.lifeNanos = lifeNanos;
     }
 
     /// The value after the operation; `null` if there is none.
@@ -47,6 +49,11 @@ final class Remapping<V> implements Intent<V> {
     @Override
     public boolean hasFixedValue() {
         return false;
+    }
+
+    @Override
+    public long lifeNanos() {
+        return lifeNanos;
     }
 
     @Override

@@ -1,9 +1,11 @@
 package io.leasehold.structures;
 
+import io.leasehold.lease.LeaseException;
 import io.leasehold.lease.NoSuchNameException;
 import io.leasehold.lease.Session;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -38,6 +40,13 @@ import org.jspecify.annotations.Nullable;
 /// - [#size()], [#mappingCount()] and [#isEmpty()] read counters, in one round trip. They are exact when no operation is under
 ///   way, as long as no client has died in the middle of an insertion or removal.
 ///
+/// An entry may have a *time to live*, by [MapOptions#timeToLive()] or by the call that writes it. Every write sets it anew: an
+/// entry that is replaced, computed or merged lives as long as one that is put. The time is the node's, as the session knows it:
+/// when its instant comes an entry is absent for all operations and iterators of a handle, but two clients may disagree about it
+/// for the sum of their [Session#clockUncertainty()]. The time counts from the call. What has expired takes memory, and counts
+/// in [#mappingCount()], until it is replaced or a janitor removes it: a role that one at a time of the handles has which have
+/// written or met such entries.
+///
 /// Round trips to the node, where nothing is split and others do not change the same entry:
 ///
 /// | operation | round trips | if this handle has used the key before and nobody has moved it |
@@ -63,6 +72,8 @@ public final class RemoteHashMap<K, V> implements ConcurrentMap<K, V>, AutoClose
     private final MapContext<K, V> context;
     private final MapDriver<K, V> driver;
     private final Codec<V> values;
+    private final long lifeNanos;
+    private final Resizer resizer;
     private final AsyncWorkers workers;
     private final AsyncRemoteHashMap<K, V> async;
     private final Set<K> keySet = new KeySetView<>(this);
@@ -71,9 +82,14 @@ public final class RemoteHashMap<K, V> implements ConcurrentMap<K, V>, AutoClose
 
     private RemoteHashMap(MapContext<K, V> context) {
         this.context = context;
-        driver = new MapDriver<>(context);
+        resizer = new Resizer(context);
+        driver = new MapDriver<>(context, resizer);
         values = context.codecs().values();
+        lifeNanos = context.options().timeToLive().toNanos();
         workers = new AsyncWorkers("map-" + context.name(), context.memory().clock());
+        if (!context.options().janitorPause().isZero()) {
+            context.expiry().whenInUse(this::employJanitor);
+        }
         async = new AsyncRemoteHashMap<>(this, workers);
     }
 
@@ -145,27 +161,49 @@ public final class RemoteHashMap<K, V> implements ConcurrentMap<K, V>, AutoClose
 
     @Override
     public @Nullable V put(K key, V value) {
-        return driver.run("put", key(key), Change.put(values, value(value))).previous();
+        return driver.run("put", key(key), Change.put(values, value(value), lifeNanos)).previous();
+    }
+
+    /// As [#put(Object, Object)], for a time: the entry expires `timeToLive` from now.
+    ///
+    /// @param timeToLive 1 ms to [MapOptions#TIME_TO_LIVE_MAX], or zero for ever
+    public @Nullable V put(K key, V value, Duration timeToLive) {
+        return driver.run("put", key(key), Change.put(values, value(value), MapOptions.lifeNanos(timeToLive))).previous();
     }
 
     /// Associates `key` with `value`, as [#put] does, without reading what it was associated with.
     public void set(K key, V value) {
-        driver.run("set", key(key), Change.set(values, value(value)));
+        driver.run("set", key(key), Change.set(values, value(value), lifeNanos));
+    }
+
+    /// As [#set(Object, Object)], for a time.
+    ///
+    /// @param timeToLive 1 ms to [MapOptions#TIME_TO_LIVE_MAX], or zero for ever
+    public void set(K key, V value, Duration timeToLive) {
+        driver.run("set", key(key), Change.set(values, value(value), MapOptions.lifeNanos(timeToLive)));
+    }
+
+    /// As [#putIfAbsent(Object, Object)], for a time.
+    ///
+    /// @param timeToLive 1 ms to [MapOptions#TIME_TO_LIVE_MAX], or zero for ever
+    public @Nullable V putIfAbsent(K key, V value, Duration timeToLive) {
+        Change<V> change = Change.putIfAbsent(values, value(value), MapOptions.lifeNanos(timeToLive));
+        return driver.run("putIfAbsent", key(key), change).previous();
     }
 
     @Override
     public @Nullable V putIfAbsent(K key, V value) {
-        return driver.run("putIfAbsent", key(key), Change.putIfAbsent(values, value(value))).previous();
+        return driver.run("putIfAbsent", key(key), Change.putIfAbsent(values, value(value), lifeNanos)).previous();
     }
 
     @Override
     public @Nullable V replace(K key, V value) {
-        return driver.run("replace", key(key), Change.replace(values, value(value))).previous();
+        return driver.run("replace", key(key), Change.replace(values, value(value), lifeNanos)).previous();
     }
 
     @Override
     public boolean replace(K key, V oldValue, V newValue) {
-        Change<V> change = Change.replace(values, context.codecs().encode(value(oldValue)), value(newValue));
+        Change<V> change = Change.replace(values, context.codecs().encode(value(oldValue)), value(newValue), lifeNanos);
         return driver.run("replace", key(key), change).hasChanged();
     }
 
@@ -200,13 +238,13 @@ public final class RemoteHashMap<K, V> implements ConcurrentMap<K, V>, AutoClose
     @Override
     public @Nullable V computeIfAbsent(K key, Function<? super K, ? extends @Nullable V> function) {
         Objects.requireNonNull(function, "function");
-        return driver.run("computeIfAbsent", key(key), new Remapping<>(values, null, () -> function.apply(key))).result();
+        return driver.run("computeIfAbsent", key(key), new Remapping<>(values, null, () -> function.apply(key), lifeNanos)).result();
     }
 
     @Override
     public @Nullable V computeIfPresent(K key, BiFunction<? super K, ? super V, ? extends @Nullable V> function) {
         Objects.requireNonNull(function, "function");
-        Remapping<V> remapping = new Remapping<>(values, value -> function.apply(key, value), null);
+        Remapping<V> remapping = new Remapping<>(values, value -> function.apply(key, value), null, lifeNanos);
         return driver.run("computeIfPresent", key(key), remapping).result();
     }
 
@@ -219,7 +257,7 @@ public final class RemoteHashMap<K, V> implements ConcurrentMap<K, V>, AutoClose
 
     private @Nullable V remap(String name, K key, Function<V, @Nullable V> whenPresent,
             Supplier<@Nullable V> whenAbsent) {
-        return driver.run(name, key(key), new Remapping<>(values, whenPresent, whenAbsent)).result();
+        return driver.run(name, key(key), new Remapping<>(values, whenPresent, whenAbsent, lifeNanos)).result();
     }
 
     /// The entries of those of `keys` that have one; each is read at some time during the call. Costs as many round trips for 64
@@ -239,9 +277,20 @@ public final class RemoteHashMap<K, V> implements ConcurrentMap<K, V>, AutoClose
     /// trips for 64 entries as for one.
     @Override
     public void putAll(Map<? extends K, ? extends V> entries) {
+        putAllFor(entries, lifeNanos);
+    }
+
+    /// As [#putAll(Map)], for a time.
+    ///
+    /// @param timeToLive 1 ms to [MapOptions#TIME_TO_LIVE_MAX], or zero for ever
+    public void putAll(Map<? extends K, ? extends V> entries, Duration timeToLive) {
+        putAllFor(entries, MapOptions.lifeNanos(timeToLive));
+    }
+
+    private void putAllFor(Map<? extends K, ? extends V> entries, long life) {
         Map<K, V> checked = new HashMap<>();
         entries.forEach((key, value) -> checked.put(key(key), value(value)));
-        Function<K, Change<V>> intent = key -> Change.set(values, value(checked.get(key)));
+        Function<K, Change<V>> intent = key -> Change.set(values, value(checked.get(key)), life);
         inBatches("putAll", checked.keySet(), intent, (key, change) -> {
         });
     }
@@ -279,7 +328,7 @@ public final class RemoteHashMap<K, V> implements ConcurrentMap<K, V>, AutoClose
         return (int) Math.min(mappingCount(), Integer.MAX_VALUE);
     }
 
-    /// The number of entries: one round trip.
+    /// The number of entries: one round trip. Entries that have expired count until somebody has removed or replaced them.
     public long mappingCount() {
         Deadline deadline = context.deadline("mappingCount");
         try (Access access = context.memory().access()) {
@@ -394,6 +443,23 @@ public final class RemoteHashMap<K, V> implements ConcurrentMap<K, V>, AutoClose
         StringJoiner text = new StringJoiner(", ", "{", "}");
         entrySet.forEach(entry -> text.add(entry.toString()));
         return text.toString();
+    }
+
+    /// Has this handle do its part in removing what has expired.
+    private void employJanitor() {
+        Janitor janitor = janitor();
+        workers.repeat(() -> {
+            try {
+                janitor.round();
+            } catch (LeaseException _) {
+                // The node or the connection failed: the next round may be luckier, and others have the role too.
+            }
+        }, context.options().janitorPause().toNanos());
+    }
+
+    /// One who removes what has expired, when asked.
+    Janitor janitor() {
+        return new Janitor(context, resizer);
     }
 
     /// Closes this handle: gives back leases and unused memory. The map stays.

@@ -12,6 +12,8 @@ import net.jqwik.api.constraints.Size;
 
 /// The drawings of the map's layouts, as properties.
 class MapLayoutsProperties {
+    private static final ValueLayout.OfLong LITTLE_ENDIAN =
+            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(java.nio.ByteOrder.LITTLE_ENDIAN);
     private static final long BLOCK_MAX = (1L << 42) - 1;
 
     @Property
@@ -119,8 +121,8 @@ class MapLayoutsProperties {
 
     @Property
     void blockKeepsKeyAndValue(@ForAll @Size(max = 200) byte[] key, @ForAll @Size(max = 400) byte[] value, @ForAll long hash,
-            @ForAll short keyCodec, @ForAll short valueCodec) {
-        MemorySegment block = block(key, value, hash, keyCodec, valueCodec);
+            @ForAll short keyCodec, @ForAll short valueCodec, @ForAll long expiry) {
+        MemorySegment block = block(key, value, hash, keyCodec, valueCodec, expiry);
 
         assertThat(KeyValueBlock.isKeyIntact(block)).isTrue();
         assertThat(KeyValueBlock.isValueIntact(block)).isTrue();
@@ -129,27 +131,39 @@ class MapLayoutsProperties {
         assertThat(KeyValueBlock.hash(block)).isEqualTo(hash);
         assertThat(KeyValueBlock.keyCodec(block)).isEqualTo(keyCodec);
         assertThat(KeyValueBlock.valueCodec(block)).isEqualTo(valueCodec);
-        assertThat(KeyValueBlock.expiry(block)).isZero();
+        assertThat(KeyValueBlock.expiry(block)).isEqualTo(expiry).isEqualTo(block.get(LITTLE_ENDIAN, 24));
+        assertThat(KeyValueBlock.isHeader(block)).isTrue();
         assertThat(block.get(ValueLayout.JAVA_BYTE, 0)).isEqualTo((byte) KeyValueBlock.FORMAT);
         MemorySegment prefix = block.asSlice(0, KeyValueBlock.HEADER_BYTES + key.length);
         assertThat(KeyValueBlock.isKeyIntact(prefix)).as("the key needs no value").isTrue();
     }
 
     @Property
+    void blocksOfAnotherFormatAreRefused(@ForAll @IntRange(max = 255) int format) {
+        MemorySegment block = block(new byte[3], new byte[4], 42, (short) 1, (short) 2, 0);
+        block.set(ValueLayout.JAVA_BYTE, 0, (byte) format);
+        // Even if everything else is right.
+        boolean isRight = format == KeyValueBlock.FORMAT;
+        assertThat(KeyValueBlock.isKeyIntact(block)).isEqualTo(isRight);
+        assertThat(KeyValueBlock.isHeader(block)).isEqualTo(isRight);
+    }
+
+    @Property
     void anyChangedBitIsNoticed(@ForAll @Size(min = 1, max = 50) byte[] key, @ForAll @Size(min = 1, max = 50) byte[] value,
             @ForAll @IntRange(max = 139 * 8) int bit) {
-        MemorySegment block = block(key, value, 42, (short) 1, (short) 2);
+        MemorySegment block = block(key, value, 42, (short) 1, (short) 2, 7);
         long at = bit / 8 % block.byteSize();
         block.set(ValueLayout.JAVA_BYTE, at, (byte) (block.get(ValueLayout.JAVA_BYTE, at) ^ 1 << bit % 8));
 
         assertThat(KeyValueBlock.isKeyIntact(block) && KeyValueBlock.isValueIntact(block)).isFalse();
     }
 
-    private static MemorySegment block(byte[] key, byte[] value, long hash, short keyCodec, short valueCodec) {
+    private static MemorySegment block(byte[] key, byte[] value, long hash, short keyCodec, short valueCodec,
+            long expiry) {
         MemorySegment block = MemorySegment.ofArray(new byte[KeyValueBlock.bytes(key.length, value.length)]);
         MemorySegment.copy(key, 0, block, ValueLayout.JAVA_BYTE, KeyValueBlock.HEADER_BYTES, key.length);
         MemorySegment.copy(value, 0, block, ValueLayout.JAVA_BYTE, KeyValueBlock.HEADER_BYTES + key.length, value.length);
-        KeyValueBlock.seal(block, keyCodec, valueCodec, key.length, value.length, hash);
+        KeyValueBlock.seal(block, keyCodec, valueCodec, key.length, value.length, hash, expiry);
         return block;
     }
 }

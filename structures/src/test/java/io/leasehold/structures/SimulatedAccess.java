@@ -2,7 +2,6 @@ package io.leasehold.structures;
 
 import io.leasehold.lease.Failures;
 import io.leasehold.lease.HeapKind;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,6 +15,9 @@ final class SimulatedAccess implements Access {
     private boolean isPinned;
     private long since;
     private final List<Step> steps = new ArrayList<>();
+    /// What READs fill and WRITEs come from; one for all, since native memory is dear to allocate.
+    private MemorySegment slab = MemorySegment.NULL;
+    private long used;
 
     private enum Verb {
         READ, WRITE, CAS, FAA
@@ -66,7 +68,7 @@ final class SimulatedAccess implements Access {
 
     @Override
     public int read(HeapKind kind, long address, int lengthBytes) {
-        return add(Verb.READ, address, Arena.ofAuto().allocate(Math.max(lengthBytes, 1), 8).asSlice(0, lengthBytes), 0, 0);
+        return add(Verb.READ, address, local(lengthBytes), 0, 0);
     }
 
     @Override
@@ -81,8 +83,7 @@ final class SimulatedAccess implements Access {
 
     @Override
     public int write(HeapKind kind, long address, MemorySegment from) {
-        MemorySegment copy = Arena.ofAuto().allocate(Math.max(from.byteSize(), 1), 8).asSlice(0, from.byteSize());
-        return add(Verb.WRITE, address, copy.copyFrom(from), 0, 0);
+        return add(Verb.WRITE, address, local(from.byteSize()).copyFrom(from), 0, 0);
     }
 
     @Override
@@ -93,6 +94,17 @@ final class SimulatedAccess implements Access {
     @Override
     public int fetchAndAdd(long address, long addend) {
         return add(Verb.FAA, address, MemorySegment.NULL, addend, 0);
+    }
+
+    /// Local memory, until [#next()].
+    private MemorySegment local(long lengthBytes) {
+        if (used + lengthBytes > slab.byteSize()) {
+            slab = memory.slab(lengthBytes);
+            used = 0;
+        }
+        MemorySegment part = slab.asSlice(used, lengthBytes);
+        used += lengthBytes + Long.BYTES - 1 & -Long.BYTES;
+        return part;
     }
 
     @Override
@@ -167,11 +179,13 @@ final class SimulatedAccess implements Access {
     @Override
     public void next() {
         steps.clear();
+        used = 0;
     }
 
     @Override
     public void restart() {
         steps.clear();
+        used = 0;
         if (isPinned) {
             memory.node().unpin(this);
             isPinned = false;
@@ -189,5 +203,7 @@ final class SimulatedAccess implements Access {
     @Override
     public void close() {
         restart();
+        memory.giveBack(slab);
+        slab = MemorySegment.NULL;
     }
 }

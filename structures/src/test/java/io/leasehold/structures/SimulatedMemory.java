@@ -1,12 +1,14 @@
 package io.leasehold.structures;
 
 import io.leasehold.lease.HeapKind;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
@@ -15,11 +17,15 @@ import org.jspecify.annotations.Nullable;
 /// takes a step
 /// between its words, in random order.
 final class SimulatedMemory implements Memory {
+    private static final int SLAB_BYTES = 1 << 14;
+
     private final SimulatedNode node;
     private final Random random;
     private final boolean tear;
+    private final ConcurrentLinkedQueue<MemorySegment> slabs = new ConcurrentLinkedQueue<>();
     /// Whether the node is closed with this client, which is its only one.
     private boolean isAlone;
+    private volatile long skewNanos;
     private volatile Schedule.Hook hook = (client, verb, address) -> {
     };
 
@@ -148,6 +154,18 @@ final class SimulatedMemory implements Memory {
         }
     }
 
+    /// Local memory for an access.
+    MemorySegment slab(long leastBytes) {
+        MemorySegment idle = leastBytes > SLAB_BYTES ? null : slabs.poll();
+        return idle != null ? idle : Arena.ofAuto().allocate(Math.max(leastBytes, SLAB_BYTES), Long.BYTES);
+    }
+
+    void giveBack(MemorySegment slab) {
+        if (slab.byteSize() == SLAB_BYTES) {
+            slabs.offer(slab);
+        }
+    }
+
     @Override
     public long root() {
         return node.root();
@@ -205,6 +223,16 @@ final class SimulatedMemory implements Memory {
     @Override
     public LongSupplier clock() {
         return node.schedule::nanos;
+    }
+
+    /// Has this client believe that the node's clock is off by so much.
+    void skew(long nanos) {
+        skewNanos = nanos;
+    }
+
+    @Override
+    public LongSupplier nodeClock() {
+        return () -> node.schedule.nanos() + skewNanos;
     }
 
     @Override

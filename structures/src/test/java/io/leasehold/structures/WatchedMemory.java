@@ -111,6 +111,11 @@ final class WatchedMemory implements Memory {
     }
 
     @Override
+    public LongSupplier nodeClock() {
+        return memory.nodeClock();
+    }
+
+    @Override
     public RandomGenerator random() {
         return memory.random();
     }
