@@ -47,6 +47,7 @@ class ClusterClockProperties {
 
     private static void assertHolds(ClusterClock clock, long node) {
         assertThat(node).isBetween(clock.earliestNodeNanos(), clock.latestNodeNanos());
+        assertThat(Math.abs(clock.middleNodeNanos() - node)).isLessThanOrEqualTo(clock.uncertainty().toNanos() + 1);
     }
 
     @Property(tries = 200)

@@ -36,6 +36,11 @@ interface Access extends AutoCloseable {
     /// @return its position
     int readGuessed(long address, int lengthBytes);
 
+    /// Relies on it that a DATA block to which a word led earlier has not been reused when the steps of this doorbell are carried
+    /// out, without reading it: [#execute()] throws [StaleAccess] unless a lease that is as old as the access lives before and
+    /// after. Not with [Protection#BLOCK], which has none.
+    void rely(long address);
+
     /// Adds a WRITE of a copy of `from` to a block that this session allocated and has not retired.
     ///
     /// @return its position

@@ -62,6 +62,11 @@ final class BlockAccess implements Access {
     }
 
     @Override
+    public void rely(long address) {
+        throw new IllegalStateException("a block's lease does not outlive the operation that reads it");
+    }
+
+    @Override
     public int write(HeapKind kind, long address, MemorySegment from) {
         MemorySegment copy = MemorySegment.ofArray(from.toArray(ValueLayout.JAVA_BYTE));
         return block(new Step(kind, address, Math.toIntExact(copy.byteSize()), copy));

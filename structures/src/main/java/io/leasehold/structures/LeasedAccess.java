@@ -26,6 +26,8 @@ final class LeasedAccess implements Access {
     private boolean ended;
     /// Whether the steps were given to the batch's doorbell.
     private boolean posted;
+    /// Whether something is relied on that no step passes.
+    private boolean relies;
     /// Leases on single blocks, for writes to INDEX blocks, and to DATA blocks whose extent's lease has ended.
     private final List<Lease> blocks = new ArrayList<>();
 
@@ -47,6 +49,12 @@ final class LeasedAccess implements Access {
     @Override
     public int readGuessed(long address, int lengthBytes) {
         return read(HeapKind.DATA, address, lengthBytes, Long.MAX_VALUE);
+    }
+
+    @Override
+    public void rely(long address) {
+        pin(HeapKind.DATA, address, Memory.GRANULE, since);
+        relies = true;
     }
 
     private int read(HeapKind kind, long address, int lengthBytes, long youngest) {
@@ -130,11 +138,7 @@ final class LeasedAccess implements Access {
 
     @Override
     public void execute() {
-        for (int i = 0; i < pinnedCount; i++) {
-            if (!pinned[i].lease().isLive()) {
-                throw stale(null);
-            }
-        }
+        checkPinned();
         if (ended) {
             throw stale(null);
         }
@@ -149,6 +153,17 @@ final class LeasedAccess implements Access {
             throw LeasedMemory.isLeaseEnd(meaning) ? stale(meaning) : meaning;
         } finally {
             relinquishBlocks();
+        }
+        if (relies) {
+            checkPinned();
+        }
+    }
+
+    private void checkPinned() {
+        for (int i = 0; i < pinnedCount; i++) {
+            if (!pinned[i].lease().isLive()) {
+                throw stale(null);
+            }
         }
     }
 
@@ -187,6 +202,7 @@ final class LeasedAccess implements Access {
     @Override
     public void next() {
         posted = false;
+        relies = false;
         batch.reset();
     }
 

@@ -37,7 +37,9 @@ final class MapDriver<K, V> {
         boolean done = false;
         try {
             long since = operation.begin(key, intent);
-            run(name, operation.alone(), since);
+            if (operation.next() != MapOperation.Step.DONE) {
+                run(name, operation.alone(), since);
+            }
             done = true;
             return intent;
         } finally {
@@ -57,7 +59,9 @@ final class MapDriver<K, V> {
                 operations.add(operation);
                 since = Math.min(since, operation.begin(keys.get(i), intents.get(i)));
             }
-            run(name, operations, since);
+            if (operations.stream().anyMatch(operation -> operation.next() != MapOperation.Step.DONE)) {
+                run(name, operations, since);
+            }
             done = true;
         } finally {
             for (MapOperation<K, V> operation : operations) {

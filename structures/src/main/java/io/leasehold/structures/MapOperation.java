@@ -40,7 +40,7 @@ final class MapOperation<K, V> {
     }
 
     private enum Phase {
-        LOCATE, CACHED, BUCKETS, BLOCKS, CLAIM, REMOVE_RIVALS, DECIDE, WITHDRAW, SETTLE
+        LOCATE, NEAR, CACHED, BUCKETS, BLOCKS, CLAIM, REMOVE_RIVALS, DECIDE, WITHDRAW, SETTLE
     }
 
     /// How often an insertion makes way for one of the same key in an earlier slot.
@@ -68,6 +68,10 @@ final class MapOperation<K, V> {
     private int position;
     private long hash;
     private LocationCache.@Nullable Location location;
+    private NearEntries.@Nullable Entry near;
+    private long nearStamp;
+    private long beganNanos;
+    private boolean isWriting;
     /// The word with which the operation last claimed a slot, and its index in the pair if it is there.
     private long claimWord;
     private int claim;
@@ -110,12 +114,44 @@ final class MapOperation<K, V> {
         hasEmptied = false;
         long since = place.begin(hash);
         lookAgain();
+        if (context.near().isOn() && beginNear()) {
+            return near == null ? Long.MAX_VALUE : Math.min(since, near.since());
+        }
         location = context.locations().get(hash);
         if (location == null) {
             return since;
         }
         phase = Phase.CACHED;
         return Math.min(since, location.since());
+    }
+
+    /// Begins with what the near cache has.
+    ///
+    /// @return whether it has something: the result, or, if [#near] is set, what has to be validated
+    private boolean beginNear() {
+        near = null;
+        if (intent().writes()) {
+            isWriting = true;
+            context.near().beginWrite(hash);
+            return false;
+        }
+        nearStamp = context.near().stamp(hash);
+        beganNanos = context.near().now();
+        NearEntries.Entry found = context.near().get(hash);
+        if (found == null || !block.hasKeyOf(found.block())) {
+            return false;
+        }
+        if (context.near().isValidated()) {
+            near = found;
+            phase = Phase.NEAR;
+            return true;
+        }
+        if (context.expiry().isPast(KeyValueBlock.expiry(found.block()))) {
+            return false;
+        }
+        intent().present(intent().readsValue() ? KeyValueBlock.value(found.block()) : MemorySegment.NULL);
+        next = Step.DONE;
+        return true;
     }
 
     /// This operation as a batch of one.
@@ -176,6 +212,10 @@ final class MapOperation<K, V> {
         swap.postOwed(access);
         switch (phase) {
             case LOCATE -> place.post(access);
+            case NEAR -> {
+                access.rely(SlotWord.address(near().word()));
+                position = access.read(HeapKind.INDEX, near().slot(), Long.BYTES);
+            }
             case CACHED -> postCached(access);
             case BUCKETS -> {
                 if (intent().isEager()) {
@@ -222,6 +262,13 @@ final class MapOperation<K, V> {
         access.read(HeapKind.INDEX, cached.slot(), Long.BYTES);
     }
 
+    private NearEntries.Entry near() {
+        if (near == null) {
+            throw new IllegalStateException("nothing is near");
+        }
+        return near;
+    }
+
     private LocationCache.Location cached() {
         if (location == null) {
             throw new IllegalStateException("no location is cached");
@@ -240,6 +287,7 @@ final class MapOperation<K, V> {
                 place.take(access);
                 yield lookAgain();
             }
+            case NEAR -> takeNear(access);
             case CACHED -> takeCached(access);
             case BUCKETS -> {
                 pair.take(access, position);
@@ -291,7 +339,11 @@ final class MapOperation<K, V> {
         if (phase == Phase.CACHED) {
             context.locations().remove(hash);
         }
+        if (phase == Phase.NEAR) {
+            context.near().remove(hash);
+        }
         location = null;
+        near = null;
         claim = NONE;
         candidates.clear();
         if (phase != Phase.SETTLE) {
@@ -303,6 +355,10 @@ final class MapOperation<K, V> {
     ///
     /// @param normally whether it was done; if not, a word may still refer to its block, which therefore is left
     void end(boolean normally) {
+        if (isWriting) {
+            isWriting = false;
+            context.near().endWrite(hash);
+        }
         intent = null;
         doubt = null;
         block.image().trim();
@@ -314,6 +370,16 @@ final class MapOperation<K, V> {
     private Step lookAgain() {
         phase = place.isKnown() ? Phase.BUCKETS : Phase.LOCATE;
         return Step.AGAIN;
+    }
+
+    private Step takeNear(Access access) {
+        NearEntries.Entry entry = near();
+        near = null;
+        if (access.data(position).get(LONG, 0) != entry.word()) {
+            context.near().remove(hash);
+            return lookAgain();
+        }
+        return decidePresent(access, entry.slot(), entry.word(), entry.block(), (int) entry.block().byteSize());
     }
 
     private Step takeCached(Access access) {
@@ -423,6 +489,9 @@ final class MapOperation<K, V> {
         if (action == Intent.Action.KEEP) {
             if (!SlotWord.isFrozen(word)) {
                 context.locations().put(hash, address, word, foundBytes, access.since());
+                if (intent().readsValue() && !isWriting) {
+                    context.near().put(hash, found, foundBytes, address, word, access.since(), nearStamp, beganNanos);
+                }
             }
             return Step.DONE;
         }

@@ -16,8 +16,10 @@ import java.time.Duration;
 /// @param timeToLive how long an entry lives that is written without saying so: 1 ms to [#TIME_TO_LIVE_MAX], or zero for ever
 /// @param janitorPause the least time between two rounds of removing what has expired, of all handles together: 1 ms to a day, or
 ///        zero if this handle is to take no part in it
+/// @param nearCache whether this handle keeps values that it has read; one that is validated needs leases that outlive operations,
+///        so not [Protection#BLOCK]
 public record MapOptions(Protection protection, int groupsPerSubtable, int maxDepth, int locationCacheEntries, Duration timeout,
-        Duration timeToLive, Duration janitorPause) {
+        Duration timeToLive, Duration janitorPause, NearCache nearCache) {
     /// The longest time to live.
     public static final Duration TIME_TO_LIVE_MAX = Duration.ofDays(36_500);
     private static final Duration JANITOR_PAUSE_MAX = Duration.ofDays(1);
@@ -41,13 +43,17 @@ public record MapOptions(Protection protection, int groupsPerSubtable, int maxDe
         }
         lifeNanos(timeToLive);
         check("janitorPause", janitorPause, JANITOR_PAUSE_MAX, "zero leaves it to other handles");
+        if (nearCache instanceof NearCache.Validated && protection == Protection.BLOCK) {
+            throw new IllegalArgumentException("a validated near cache relies on leases that last from one operation to the next, which"
+                    + " Protection.BLOCK does not have; use Protection.STRUCTURE, or NearCache.within");
+        }
     }
 
     /// [Protection#STRUCTURE], 64 groups (1344 slots, 12 KiB) a subtable, 65,536 subtables, 65,536 remembered places, 10 s; entries
     /// live for ever unless a call says otherwise, and then a janitor makes a round each second.
     public static MapOptions defaults() {
         return new MapOptions(Protection.STRUCTURE, 64, 16, 1 << 16, Duration.ofSeconds(10), Duration.ZERO,
-                Duration.ofSeconds(1));
+                Duration.ofSeconds(1), NearCache.none());
     }
 
     /// A time to live in nanoseconds.
@@ -66,36 +72,41 @@ public record MapOptions(Protection protection, int groupsPerSubtable, int maxDe
 
     /// The same with another protection.
     public MapOptions withProtection(Protection other) {
-        return new MapOptions(other, groupsPerSubtable, maxDepth, locationCacheEntries, timeout, timeToLive, janitorPause);
+        return new MapOptions(other, groupsPerSubtable, maxDepth, locationCacheEntries, timeout, timeToLive, janitorPause, nearCache);
     }
 
     /// The same with subtables of another size.
     public MapOptions withGroupsPerSubtable(int groups) {
-        return new MapOptions(protection, groups, maxDepth, locationCacheEntries, timeout, timeToLive, janitorPause);
+        return new MapOptions(protection, groups, maxDepth, locationCacheEntries, timeout, timeToLive, janitorPause, nearCache);
     }
 
     /// The same with another greatest depth.
     public MapOptions withMaxDepth(int depth) {
-        return new MapOptions(protection, groupsPerSubtable, depth, locationCacheEntries, timeout, timeToLive, janitorPause);
+        return new MapOptions(protection, groupsPerSubtable, depth, locationCacheEntries, timeout, timeToLive, janitorPause, nearCache);
     }
 
     /// The same with room for another number of places; 0 turns the cache off.
     public MapOptions withLocationCacheEntries(int entries) {
-        return new MapOptions(protection, groupsPerSubtable, maxDepth, entries, timeout, timeToLive, janitorPause);
+        return new MapOptions(protection, groupsPerSubtable, maxDepth, entries, timeout, timeToLive, janitorPause, nearCache);
     }
 
     /// The same with another time for each operation.
     public MapOptions withTimeout(Duration time) {
-        return new MapOptions(protection, groupsPerSubtable, maxDepth, locationCacheEntries, time, timeToLive, janitorPause);
+        return new MapOptions(protection, groupsPerSubtable, maxDepth, locationCacheEntries, time, timeToLive, janitorPause, nearCache);
     }
 
     /// The same with another time to live for entries that are written without saying so; zero is for ever.
     public MapOptions withTimeToLive(Duration time) {
-        return new MapOptions(protection, groupsPerSubtable, maxDepth, locationCacheEntries, timeout, time, janitorPause);
+        return new MapOptions(protection, groupsPerSubtable, maxDepth, locationCacheEntries, timeout, time, janitorPause, nearCache);
     }
 
     /// The same with another time between two rounds of removing what has expired; zero to take no part in it.
     public MapOptions withJanitorPause(Duration pause) {
-        return new MapOptions(protection, groupsPerSubtable, maxDepth, locationCacheEntries, timeout, timeToLive, pause);
+        return new MapOptions(protection, groupsPerSubtable, maxDepth, locationCacheEntries, timeout, timeToLive, pause, nearCache);
+    }
+
+    /// The same with another near cache.
+    public MapOptions withNearCache(NearCache cache) {
+        return new MapOptions(protection, groupsPerSubtable, maxDepth, locationCacheEntries, timeout, timeToLive, janitorPause, cache);
     }
 }

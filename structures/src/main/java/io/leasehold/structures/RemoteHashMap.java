@@ -57,7 +57,8 @@ import org.jspecify.annotations.Nullable;
 /// | insertion | 3 | 3 |
 /// | [#getAll], [#putAll], [#removeAll] | the same for 64 keys as for one | |
 ///
-/// Values over 16 KiB take one more when read.
+/// Values over 16 KiB take one more when read. A [NearCache], if the handle has one, saves the transfer of the value, or the round
+/// trip.
 ///
 /// Every operation ends within [MapOptions#timeout()] (and what a request that is under way takes), with a
 /// [io.leasehold.lease.LeaseException] if need be. [io.leasehold.lease.OutcomeUnknownException] means that the connection broke

@@ -97,6 +97,19 @@ class MapLayoutsProperties {
     }
 
     @Property
+    void rootKeepsItsPlaces(@ForAll @LongRange(min = 1, max = BLOCK_MAX >> 20) long block, @ForAll @IntRange(max = 20) int depth) {
+        long address = block * Memory.GRANULE;
+        MapRoot root = new MapRoot(address, 0, new SubtableShape(2), depth);
+        assertThat(root.janitorAddress()).isEqualTo(address + 192);
+        assertThat(root.janitorDueAddress()).isEqualTo(address + 200);
+        assertThat(root.janitorAddress() + MapRoot.JANITOR_BYTES).isEqualTo(root.counterAddress(0)).isEqualTo(address + 256);
+        assertThat(root.counterAddress(15)).isEqualTo(address + 256 + 15 * 64);
+        assertThat(root.depthAddress()).isEqualTo(address + 1280);
+        assertThat(root.entryAddress(1)).isEqualTo(address + 1344 + 8);
+        assertThat(MapRoot.bytes(depth)).isEqualTo(1344 + (8L << depth));
+    }
+
+    @Property
     void partsOfTheHashDoNotOverlap(@ForAll long hash) {
         long together = HashBits.suffix(hash, HashBits.DEPTH_MAX) | (long) HashBits.fingerprint(hash) << 20
                 | (long) HashBits.first(hash) << 28 | (long) HashBits.second(hash) << 46;

@@ -24,6 +24,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class RemoteHashMapHistoryTest {
     private static final int HISTORIES = Integer.getInteger("leasehold.histories", 60);
     private static final MapOptions OPTIONS = MapOptions.defaults().withGroupsPerSubtable(2).withMaxDepth(10);
+    private static final MapOptions VALIDATED = OPTIONS.withNearCache(NearCache.validated(100));
     private static final int CLIENTS = 4;
     private static final int OPERATIONS = 60;
     private static final int KEYS = 5;
@@ -45,7 +46,7 @@ class RemoteHashMapHistoryTest {
     @ParameterizedTest
     @MethodSource("seeds")
     void operationsAreLinearizable(long seed) throws InterruptedException {
-        try (Simulation simulation = new Simulation(seed, 0, 0, false)) {
+        try (Simulation simulation = new Simulation(seed, 0, 0, false, OPTIONS)) {
             simulation.run();
         }
     }
@@ -53,7 +54,7 @@ class RemoteHashMapHistoryTest {
     @ParameterizedTest
     @MethodSource("seeds")
     void operationsAreLinearizableWhenLeasesEndUnderThem(long seed) throws InterruptedException {
-        try (Simulation simulation = new Simulation(seed, 150, 0, false)) {
+        try (Simulation simulation = new Simulation(seed, 150, 0, false, OPTIONS)) {
             simulation.run();
         }
     }
@@ -61,7 +62,7 @@ class RemoteHashMapHistoryTest {
     @ParameterizedTest
     @MethodSource("seeds")
     void operationsAreLinearizableWhenClientsDieInTheMiddle(long seed) throws InterruptedException {
-        try (Simulation simulation = new Simulation(seed, 400, 700, false)) {
+        try (Simulation simulation = new Simulation(seed, 400, 700, false, OPTIONS)) {
             simulation.run();
         }
     }
@@ -69,7 +70,7 @@ class RemoteHashMapHistoryTest {
     @ParameterizedTest
     @MethodSource("fewSeeds")
     void operationsAreLinearizableThroughSplitsAndMerges(long seed) throws InterruptedException {
-        try (Simulation simulation = new Simulation(seed, 0, 0, true)) {
+        try (Simulation simulation = new Simulation(seed, 0, 0, true, OPTIONS)) {
             simulation.run();
             MERGED.add(simulation.merges());
         }
@@ -78,7 +79,7 @@ class RemoteHashMapHistoryTest {
     @ParameterizedTest
     @MethodSource("fewSeeds")
     void operationsAreLinearizableThroughSplitsAndMergesWhenLeasesEndUnderThem(long seed) throws InterruptedException {
-        try (Simulation simulation = new Simulation(seed, 250, 0, true)) {
+        try (Simulation simulation = new Simulation(seed, 250, 0, true, OPTIONS)) {
             simulation.run();
             MERGED.add(simulation.merges());
         }
@@ -87,7 +88,7 @@ class RemoteHashMapHistoryTest {
     @ParameterizedTest
     @MethodSource("fewSeeds")
     void operationsAreLinearizableThroughSplitsAndMergesWhenClientsDieInTheMiddle(long seed) throws InterruptedException {
-        try (Simulation simulation = new Simulation(seed, 2000, 12_000, true)) {
+        try (Simulation simulation = new Simulation(seed, 2000, 12_000, true, OPTIONS)) {
             simulation.run();
             MERGED.add(simulation.merges());
         }
@@ -96,7 +97,7 @@ class RemoteHashMapHistoryTest {
     @ParameterizedTest
     @MethodSource("seeds")
     void operationsAreLinearizableWhenConnectionsBreak(long seed) throws InterruptedException {
-        try (Simulation simulation = new Simulation(seed, 400, 0, false)) {
+        try (Simulation simulation = new Simulation(seed, 400, 0, false, OPTIONS)) {
             simulation.breakConnections(25);
             simulation.run();
         }
@@ -105,10 +106,26 @@ class RemoteHashMapHistoryTest {
     @ParameterizedTest
     @MethodSource("fewSeeds")
     void operationsAreLinearizableThroughSplitsAndMergesWhenConnectionsBreak(long seed) throws InterruptedException {
-        try (Simulation simulation = new Simulation(seed, 2000, 0, true)) {
+        try (Simulation simulation = new Simulation(seed, 2000, 0, true, OPTIONS)) {
             simulation.breakConnections(50);
             simulation.run();
             MERGED.add(simulation.merges());
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("seeds")
+    void operationsAreLinearizableWithAValidatedNearCache(long seed) throws InterruptedException {
+        try (Simulation simulation = new Simulation(seed, seed % 2 == 0 ? 0 : 300, 0, false, VALIDATED)) {
+            simulation.run();
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("fewSeeds")
+    void operationsAreLinearizableThroughSplitsAndMergesWithAValidatedNearCache(long seed) throws InterruptedException {
+        try (Simulation simulation = new Simulation(seed, 1000, 0, true, VALIDATED)) {
+            simulation.run();
         }
     }
 
@@ -124,6 +141,7 @@ class RemoteHashMapHistoryTest {
         private final int expiryOdds;
         private final int deathOdds;
         private final boolean shrinks;
+        private final MapOptions options;
         private final Schedule schedule;
         private final SimulatedNode node;
         private final History history;
@@ -131,11 +149,12 @@ class RemoteHashMapHistoryTest {
         private int dead;
         private int breakOdds;
 
-        Simulation(long seed, int expiryOdds, int deathOdds, boolean shrinks) {
+        Simulation(long seed, int expiryOdds, int deathOdds, boolean shrinks, MapOptions options) {
             this.seed = seed;
             this.expiryOdds = expiryOdds;
             this.deathOdds = deathOdds;
             this.shrinks = shrinks;
+            this.options = options;
             schedule = Schedule.seeded(seed);
             node = new SimulatedNode(schedule, 32 << 20, MapRoot.bytes(OPTIONS.maxDepth()));
             history = new History(schedule::nanos);
@@ -184,7 +203,7 @@ class RemoteHashMapHistoryTest {
             Random random = new Random(seed * 1_000_003 + number);
             RandomMapOperations operations = new RandomMapOperations(history.log(number), random, CLIENTS * 1000L);
             try {
-                RemoteHashMap<Long, Long> map = RemoteHashMap.on(memory, "history", Codec.LONG, Codec.LONG, OPTIONS);
+                RemoteHashMap<Long, Long> map = RemoteHashMap.on(memory, "history", Codec.LONG, Codec.LONG, options);
                 for (int i = 0; i < OPERATIONS; i++) {
                     long value = number * 1000L + i;
                     if (shrinks && i % SWING == SWING - 1) {

@@ -8,9 +8,11 @@ import io.leasehold.lease.NoSuchNameException;
 import io.leasehold.lease.NodeOptions;
 import io.leasehold.lease.Session;
 import io.leasehold.lease.SessionOptions;
+import io.leasehold.testkit.Await;
 import io.leasehold.testkit.history.History;
 import io.leasehold.testkit.history.Linearizability;
 import io.leasehold.testkit.history.Specification;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -92,6 +94,46 @@ class RemoteHashMapSessionTest {
             map.putAll(IntStream.range(500, 1000).boxed().collect(Collectors.toMap(i -> "key " + i, i -> (long) i)));
             assertThat(map).hasSize(1000);
         }
+    }
+
+    @ParameterizedTest
+    @EnumSource(value = Protection.class, names = {"STRUCTURE", "BLOCK"})
+    void entriesExpireAndAJanitorRemovesThem(Protection protection) {
+        String name = "expiring " + protection;
+        MapOptions options = OPTIONS.withProtection(protection).withJanitorPause(Duration.ofMillis(5));
+        try (RemoteHashMap<String, Long> map = RemoteHashMap.open(session, name, Codec.UTF_8, Codec.LONG, options);
+                Session other = Session.connect(node.address(), SessionOptions.defaults());
+                RemoteHashMap<String, Long> theirs = RemoteHashMap.open(other, name, Codec.UTF_8, Codec.LONG, options)) {
+            for (long i = 0; i < 100; i++) {
+                map.put("short " + i, i, Duration.ofMillis(30));
+                map.put("long " + i, i, Duration.ofHours(1));
+            }
+            Await.until(Duration.ofSeconds(20), "the entries to expire for the other session",
+                    () -> theirs.getAll(map.keySet()).keySet().stream().allMatch(key -> key.startsWith("long")));
+            Await.until(Duration.ofSeconds(20), "a janitor to remove them", () -> map.mappingCount() == 100);
+            assertThat(theirs.keySet()).hasSize(100).allMatch(key -> key.startsWith("long"));
+        }
+        RemoteHashMap.destroy(session, name);
+    }
+
+    /// Two sessions, of which one has a near cache and leases so short that it keeps losing them.
+    @Test
+    void aValidatedNearCacheIsNeverStaleAtANode() {
+        LeaseTerms terms = new LeaseTerms(Duration.ofMillis(20), Duration.ofMillis(80), Duration.ofMillis(20), Duration.ofSeconds(1));
+        MapOptions validated = OPTIONS.withNearCache(NearCache.validated(100));
+        try (Session other = Session.connect(node.address(), SessionOptions.defaults());
+                RemoteHashMap<String, Long> writer = RemoteHashMap.open(session, "near", Codec.UTF_8, Codec.LONG, OPTIONS);
+                RemoteHashMap<String, Long> reader = RemoteHashMap.on(new LeasedMemory(other, other.openHeap("near",
+                        MapRoot.bytes(OPTIONS.maxDepth())), Protection.STRUCTURE, terms, SystemSources.NANOS, SystemSources.RANDOM),
+                        "near", Codec.UTF_8, Codec.LONG, validated)) {
+            for (long i = 0; i < 20_000; i++) {
+                if (i % 3 == 0) {
+                    writer.put("key", i);
+                }
+                assertThat(reader.get("key")).isEqualTo(i / 3 * 3);
+            }
+        }
+        RemoteHashMap.destroy(session, "near");
     }
 
     @ParameterizedTest

@@ -82,6 +82,11 @@ final class SimulatedAccess implements Access {
     }
 
     @Override
+    public void rely(long address) {
+        pin();
+    }
+
+    @Override
     public int write(HeapKind kind, long address, MemorySegment from) {
         return add(Verb.WRITE, address, local(from.byteSize()).copyFrom(from), 0, 0);
     }

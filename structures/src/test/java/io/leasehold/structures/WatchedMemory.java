@@ -23,6 +23,9 @@ final class WatchedMemory implements Memory {
     private int swapsToDoubt;
     private Runnable afterDoubt = () -> {
     };
+    private int roundTripsToWatch;
+    private Runnable afterRoundTrip = () -> {
+    };
 
     WatchedMemory(Memory memory) {
         this(memory, false);
@@ -45,6 +48,12 @@ final class WatchedMemory implements Memory {
     void leaveInDoubt(int swap, Runnable then) {
         swapsToDoubt = swap;
         afterDoubt = then;
+    }
+
+    /// Has `then` run once, when the `number`th doorbell from now has ended and before its client looks at what it brought.
+    void afterRoundTrip(int number, Runnable then) {
+        roundTripsToWatch = number;
+        afterRoundTrip = then;
     }
 
     /// Doorbells whose end was waited for.
@@ -158,6 +167,11 @@ final class WatchedMemory implements Memory {
         }
 
         @Override
+        public void rely(long address) {
+            access.rely(address);
+        }
+
+        @Override
         public int write(HeapKind kind, long address, MemorySegment from) {
             return access.write(kind, address, from);
         }
@@ -184,6 +198,9 @@ final class WatchedMemory implements Memory {
         public void execute() {
             roundTrips++;
             access.execute();
+            if (roundTripsToWatch > 0 && --roundTripsToWatch == 0) {
+                afterRoundTrip.run();
+            }
             if (doubtful != Integer.MAX_VALUE) {
                 isInDoubt = true;
                 afterDoubt.run();
