@@ -1,6 +1,7 @@
 package io.leasehold.rdma.internal.soft;
 
 import io.leasehold.rdma.WorkCompletionStatus;
+import io.leasehold.rdma.internal.NicClock;
 import java.nio.ByteBuffer;
 
 /// The requester half of a connection that carries frames: turns work requests into frames, and answers into completions.

@@ -2,6 +2,7 @@ package io.leasehold.rdma.internal.soft;
 
 import io.leasehold.rdma.EndpointAddress;
 import io.leasehold.rdma.QueuePairAddress;
+import io.leasehold.rdma.internal.NicClock;
 import java.io.EOFException;
 import java.io.IOException;
 import java.net.SocketTimeoutException;

@@ -5,6 +5,7 @@ import io.leasehold.rdma.QueuePair;
 import io.leasehold.rdma.QueuePairAddress;
 import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
+import io.leasehold.rdma.internal.NicClock;
 import java.time.Duration;
 import java.util.Objects;
 import java.util.concurrent.locks.Condition;

@@ -3,6 +3,7 @@ package io.leasehold.rdma.internal.soft;
 import io.leasehold.rdma.AsyncEvent;
 import io.leasehold.rdma.QueuePairAddress;
 import io.leasehold.rdma.WorkCompletionStatus;
+import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
@@ -108,7 +109,7 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
         output = new RingOutput(file);
         requester = new FrameRequester(own, output);
         responder = new FrameResponder(own, output);
-        thread = own.device().threads().newReader("leasehold-nic-" + own.device().attributes().name() + '-' + own.number(), this);
+        thread = own.device().threads().newPlatform("leasehold-nic-" + own.device().attributes().name() + '-' + own.number(), this);
     }
 
     @Override

@@ -6,6 +6,7 @@ import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.WorkCompletion;
 import io.leasehold.rdma.WorkCompletionOpcode;
 import io.leasehold.rdma.WorkCompletionStatus;
+import io.leasehold.rdma.internal.NicClock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -18,6 +18,9 @@ import io.leasehold.rdma.RdmaDevice;
 import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.ResourceCounts;
+import io.leasehold.rdma.internal.AsyncEvents;
+import io.leasehold.rdma.internal.DeviceThreads;
+import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.security.SecureRandom;
@@ -54,7 +57,8 @@ final class SoftDevice implements RdmaDevice {
     private final KeyTable keys;
     private final @Nullable RingDirectory ringDirectory;
     private final DeviceThreads threads = new DeviceThreads();
-    private final AsyncEvents events = new AsyncEvents(this);
+    private final AsyncEvents events = new AsyncEvents(threads,
+            thrown -> handlerThrew("an observer of asynchronous events", thrown));
     private final NicTimer timer;
     private final Set<SoftProtectionDomain> domains = ConcurrentHashMap.newKeySet();
     private final Set<SoftCompletionQueue> completionQueues = ConcurrentHashMap.newKeySet();

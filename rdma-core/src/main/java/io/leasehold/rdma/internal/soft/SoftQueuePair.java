@@ -9,6 +9,7 @@ import io.leasehold.rdma.QueuePairState;
 import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.SendBatch;
+import io.leasehold.rdma.internal.NicClock;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.locks.Condition;

@@ -4,6 +4,7 @@ import io.leasehold.rdma.EndpointAddress;
 import io.leasehold.rdma.QueuePairAddress;
 import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
+import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketTimeoutException;

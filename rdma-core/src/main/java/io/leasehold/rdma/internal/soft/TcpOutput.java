@@ -1,5 +1,6 @@
 package io.leasehold.rdma.internal.soft;
 
+import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;

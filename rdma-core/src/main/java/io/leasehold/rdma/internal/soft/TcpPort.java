@@ -2,6 +2,7 @@ package io.leasehold.rdma.internal.soft;
 
 import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
+import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.StandardSocketOptions;
@@ -32,7 +33,7 @@ final class TcpPort {
         this.device = device;
         this.server = server;
         port = ((InetSocketAddress) server.getLocalAddress()).getPort();
-        thread = device.threads().newReader("leasehold-nic-" + device.attributes().name() + "-accept", this::accept);
+        thread = device.threads().newPlatform("leasehold-nic-" + device.attributes().name() + "-accept", this::accept);
     }
 
     /// Listens.

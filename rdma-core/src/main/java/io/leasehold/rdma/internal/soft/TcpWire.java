@@ -3,6 +3,7 @@ package io.leasehold.rdma.internal.soft;
 import io.leasehold.rdma.AsyncEvent;
 import io.leasehold.rdma.QueuePairAddress;
 import io.leasehold.rdma.WorkCompletionStatus;
+import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -86,7 +87,7 @@ final class TcpWire implements RemoteWire, Runnable {
             selector.close();
             throw e;
         }
-        thread = own.device().threads().newReader("leasehold-nic-" + own.device().attributes().name() + '-' + own.number(), this);
+        thread = own.device().threads().newPlatform("leasehold-nic-" + own.device().attributes().name() + '-' + own.number(), this);
     }
 
     @Override

@@ -7,6 +7,7 @@ import io.leasehold.rdma.QueuePairAddress;
 import io.leasehold.rdma.QueuePairOptions;
 import io.leasehold.rdma.QueuePairState;
 import io.leasehold.rdma.WorkCompletionStatus;
+import io.leasehold.rdma.internal.NicClock;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BooleanSupplier;

@@ -6,6 +6,7 @@ import io.leasehold.rdma.Listener;
 import io.leasehold.rdma.QueuePairAddress;
 import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
+import io.leasehold.rdma.internal.NicClock;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -50,7 +51,7 @@ final class Connections {
             open = open();
             ServerSocket accepting = open;
             server = open;
-            device.workers().startVirtual("leasehold-verbs-port", () -> accept(accepting));
+            device.threads().startVirtual("leasehold-verbs-port", () -> accept(accepting));
         }
         return new EndpointAddress(VerbsProvider.NAME, host, open.getLocalPort(), deviceId);
     }
@@ -77,7 +78,7 @@ final class Connections {
         while (!accepting.isClosed()) {
             try {
                 Socket socket = accepting.accept();
-                device.workers().startVirtual("leasehold-verbs-exchange", () -> serve(socket));
+                device.threads().startVirtual("leasehold-verbs-exchange", () -> serve(socket));
             } catch (IOException e) {
                 if (!accepting.isClosed()) {
                     device.handlerThrew("accepting connections", e);
@@ -91,7 +92,7 @@ final class Connections {
         boolean kept = false;
         try {
             var exchange = new Exchange(socket);
-            Exchange.Frame frame = exchange.receive(VerbsClock.deadline(OPENING));
+            Exchange.Frame frame = exchange.receive(NicClock.deadline(OPENING));
             long wanted = frame.body().readLong();
             if (wanted != 0 && wanted != deviceId) {
                 exchange.send(Exchange.REJECT, "the device that listened here before is gone; look its address up again");
@@ -162,7 +163,7 @@ final class Connections {
             exchange.send(Exchange.REJECT, "the device does not listen");
             return false;
         }
-        long deadline = VerbsClock.deadline(Duration.ofMillis(Math.max(0, patienceMillis)));
+        long deadline = NicClock.deadline(Duration.ofMillis(Math.max(0, patienceMillis)));
         var request = new IncomingRequest(device, exchange, peer, privateData, deadline);
         try {
             active.handler.onRequest(request);
@@ -209,8 +210,8 @@ final class Connections {
     byte[] connect(VerbsQueuePair queuePair, EndpointAddress remote, byte[] privateData, Duration timeout) {
         checkPrivateData(privateData);
         check(remote);
-        long start = VerbsClock.nanos();
-        long deadline = VerbsClock.deadline(timeout);
+        long start = NicClock.nanos();
+        long deadline = NicClock.deadline(timeout);
         var dial = new Dial();
         queuePair.startConnecting(dial);
         String phase = "reaching it";
@@ -222,7 +223,7 @@ final class Connections {
             exchange.send(Exchange.REQUEST, body -> {
                 body.writeLong(remote.device());
                 own.write(body);
-                body.writeInt(VerbsClock.millisUntil(deadline));
+                body.writeInt(NicClock.millisUntil(deadline));
                 body.writeShort(privateData.length);
                 body.write(privateData);
             });
@@ -241,7 +242,7 @@ final class Connections {
         } catch (IOException e) {
             String broken = dial.broken;
             RdmaError error = broken != null ? RdmaError.INVALID_STATE : error(e, phase);
-            throw new RdmaException(error, "connecting to " + remote + ", " + phase + ", after " + VerbsClock.millisSince(start)
+            throw new RdmaException(error, "connecting to " + remote + ", " + phase + ", after " + NicClock.millisSince(start)
                     + " ms: " + (broken != null ? broken : e.getMessage()), e);
         } finally {
             if (!up) {
@@ -286,7 +287,7 @@ final class Connections {
         if (near != null) {
             return near.info();
         }
-        long deadline = VerbsClock.deadline(timeout);
+        long deadline = NicClock.deadline(timeout);
         try (Socket socket = new Socket()) {
             Exchange exchange = Exchange.dial(socket, remote.host(), remote.port(), deadline);
             exchange.send(Exchange.ASK, body -> {
@@ -315,14 +316,14 @@ final class Connections {
     void join(VerbsQueuePair queuePair, QueuePairAddress peer) {
         int order = Long.compareUnsigned(deviceId, peer.endpoint().device());
         if (order < 0 || order == 0 && queuePair.number() < peer.number()) {
-            device.workers().startVirtual("leasehold-verbs-join", () -> dial(queuePair, peer));
+            device.threads().startVirtual("leasehold-verbs-join", () -> dial(queuePair, peer));
         }
     }
 
     private void dial(VerbsQueuePair queuePair, QueuePairAddress peer) {
         EndpointAddress remote = peer.endpoint();
         while (queuePair.awaits(remote.device(), peer.number())) {
-            long deadline = VerbsClock.deadline(MEETING.multipliedBy(2));
+            long deadline = NicClock.deadline(MEETING.multipliedBy(2));
             boolean met = false;
             Socket socket = new Socket();
             try {
@@ -356,7 +357,7 @@ final class Connections {
         long fromDevice = body.readLong();
         int fromNumber = body.readInt();
         VerbsQueuePair wanted = device.queuePair(number);
-        if (wanted == null || !wanted.awaitsBefore(fromDevice, fromNumber, VerbsClock.deadline(MEETING))) {
+        if (wanted == null || !wanted.awaitsBefore(fromDevice, fromNumber, NicClock.deadline(MEETING))) {
             exchange.send(Exchange.REJECT, "queue pair " + number + " does not wait for queue pair " + fromNumber);
             return false;
         }

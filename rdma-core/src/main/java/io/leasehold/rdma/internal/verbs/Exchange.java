@@ -1,5 +1,6 @@
 package io.leasehold.rdma.internal.verbs;
 
+import io.leasehold.rdma.internal.NicClock;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
@@ -61,7 +62,7 @@ final class Exchange implements AutoCloseable {
 
     /// Connects `socket`, which who gives up may close.
     static Exchange dial(Socket socket, String host, int port, long deadlineNanos) throws IOException {
-        socket.connect(new InetSocketAddress(host, port), Math.max(1, VerbsClock.millisUntil(deadlineNanos)));
+        socket.connect(new InetSocketAddress(host, port), Math.max(1, NicClock.millisUntil(deadlineNanos)));
         return new Exchange(socket);
     }
 
@@ -145,7 +146,7 @@ final class Exchange implements AutoCloseable {
     private byte[] readFully(int length, long deadlineNanos) throws IOException {
         byte[] bytes = new byte[length];
         for (int at = 0; at < length;) {
-            int left = deadlineNanos == Long.MAX_VALUE ? 0 : VerbsClock.millisUntil(deadlineNanos);
+            int left = deadlineNanos == Long.MAX_VALUE ? 0 : NicClock.millisUntil(deadlineNanos);
             if (left == 0 && deadlineNanos != Long.MAX_VALUE) {
                 throw new SocketTimeoutException("no answer in time");
             }

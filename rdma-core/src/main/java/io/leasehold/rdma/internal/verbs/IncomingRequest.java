@@ -5,6 +5,7 @@ import io.leasehold.rdma.QueuePair;
 import io.leasehold.rdma.QueuePairAddress;
 import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
+import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -138,9 +139,9 @@ final class IncomingRequest implements ConnectionRequest, PendingConnection {
     boolean awaitAnswer() {
         lock.lock();
         try {
-            while (state == State.ANSWERING || state == State.OPEN && deadlineNanos - VerbsClock.nanos() > 0) {
+            while (state == State.ANSWERING || state == State.OPEN && deadlineNanos - NicClock.nanos() > 0) {
                 // Who answers waits for the peer until the same deadline, and then says so.
-                answered.awaitNanos(Math.max(1_000_000, deadlineNanos - VerbsClock.nanos()));
+                answered.awaitNanos(Math.max(1_000_000, deadlineNanos - NicClock.nanos()));
             }
             if (state == State.ACCEPTED) {
                 return true;

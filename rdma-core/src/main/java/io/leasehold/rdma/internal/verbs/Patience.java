@@ -1,5 +1,6 @@
 package io.leasehold.rdma.internal.verbs;
 
+import io.leasehold.rdma.internal.NicClock;
 import java.time.Duration;
 
 /// Durations in the units of a queue pair's attributes.
@@ -17,13 +18,13 @@ final class Patience {
 
     /// The exponent *t* for `timeout`, so that 4.096 us · 2^t, waited out once and for each retry, comes nearest to `total`.
     static int timeoutExponent(Duration total) {
-        double each = VerbsClock.nanosOf(total) / (double) (RETRIES + 1) / TIMEOUT_UNIT_NANOS;
+        double each = NicClock.nanosOf(total) / (double) (RETRIES + 1) / TIMEOUT_UNIT_NANOS;
         return Math.clamp(Math.round(Math.log(Math.max(1, each)) / Math.log(2)), 1, TIMEOUT_MAX);
     }
 
     /// What a SEND is to wait for a receive, in microseconds; at most what the longest timer, waited out with each retry, gives.
     static int receiverNotReadyMicros(Duration total) {
-        return (int) Math.min(VerbsClock.nanosOf(total) / 1000, (long) RETRIES * TIMER_MICROS[TIMER_MICROS.length - 1]);
+        return (int) Math.min(NicClock.nanosOf(total) / 1000, (long) RETRIES * TIMER_MICROS[TIMER_MICROS.length - 1]);
     }
 
     /// The code for `min_rnr_timer` of who serves a peer with that patience: the shortest timer that uses it up.

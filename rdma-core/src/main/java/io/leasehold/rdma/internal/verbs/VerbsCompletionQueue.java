@@ -4,6 +4,7 @@ import io.leasehold.rdma.CompletionQueue;
 import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.WorkCompletion;
+import io.leasehold.rdma.internal.NicClock;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
@@ -174,7 +175,7 @@ final class VerbsCompletionQueue implements CompletionQueue {
 
     @Override
     public boolean await(Duration timeout) throws InterruptedException {
-        long deadline = VerbsClock.deadline(timeout);
+        long deadline = NicClock.deadline(timeout);
         lock.lockInterruptibly();
         try {
             while (!closed) {
@@ -186,7 +187,7 @@ final class VerbsCompletionQueue implements CompletionQueue {
                     arm();
                     continue;
                 }
-                long left = deadline - VerbsClock.nanos();
+                long left = deadline - NicClock.nanos();
                 if (left <= 0) {
                     return false;
                 }

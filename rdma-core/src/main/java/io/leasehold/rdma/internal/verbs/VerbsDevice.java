@@ -15,6 +15,9 @@ import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.ResourceCounts;
 import io.leasehold.rdma.WorkCompletion;
+import io.leasehold.rdma.internal.AsyncEvents;
+import io.leasehold.rdma.internal.DeviceThreads;
+import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.net.Socket;
@@ -40,8 +43,9 @@ final class VerbsDevice implements RdmaDevice {
     private volatile DeviceAttributes attributes;
     private final ContextOperations operations;
     private final SecureRandom random = new SecureRandom();
-    private final Workers workers = new Workers();
-    private final Announcements announcements = new Announcements(this);
+    private final DeviceThreads threads = new DeviceThreads();
+    private final AsyncEvents announcements = new AsyncEvents(threads,
+            thrown -> handlerThrew("an observer of asynchronous events", thrown));
     private final Connections connections;
     private final EventLoop eventLoop;
     private final long channel;
@@ -81,7 +85,7 @@ final class VerbsDevice implements RdmaDevice {
             library.closeDevice(opened.context());
             throw e.toRdmaException("opening RDMA device " + opened.attributes().name());
         }
-        device.workers.startPlatform("leasehold-verbs-events-" + opened.attributes().name(), device.eventLoop::run);
+        device.threads.startPlatform("leasehold-verbs-events-" + opened.attributes().name(), device.eventLoop::run);
         try {
             device.attributes = device.limits.withWindowBoundsEnforced(BoundsTrial.passes(device));
         } catch (RuntimeException | Error e) {
@@ -107,11 +111,11 @@ final class VerbsDevice implements RdmaDevice {
         return connections;
     }
 
-    Workers workers() {
-        return workers;
+    DeviceThreads threads() {
+        return threads;
     }
 
-    Announcements announcements() {
+    AsyncEvents announcements() {
         return announcements;
     }
 
@@ -151,7 +155,7 @@ final class VerbsDevice implements RdmaDevice {
     @Override
     public ResourceCounts resources() {
         return new ResourceCounts(domains.size(), regions.size(), allWindows.size(), boundWindows.get(), queuePairs.count(),
-                completionQueues.count(), workers.count());
+                completionQueues.count(), threads.count());
     }
 
     // ---- making and removing objects
@@ -462,7 +466,7 @@ final class VerbsDevice implements RdmaDevice {
         domains.forEach(domain -> quietly("closing a domain", domain::close));
         eventLoop.close();
         try {
-            if (!workers.stop(VerbsClock.deadline(CLOSING_PATIENCE))) {
+            if (!threads.stop(NicClock.deadline(CLOSING_PATIENCE))) {
                 LOG.log(System.Logger.Level.WARNING, "{0}: not all ended in time, the device is left open: {1}", limits.name(),
                         resources());
                 return;

@@ -12,6 +12,7 @@ import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.SendBatch;
 import io.leasehold.rdma.WorkCompletion;
+import io.leasehold.rdma.internal.NicClock;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.locks.Condition;
@@ -282,15 +283,15 @@ final class VerbsQueuePair implements QueuePair {
 
     @Override
     public void toReadyToSend(Duration timeout) {
-        long start = VerbsClock.nanos();
-        long left = VerbsClock.nanosOf(timeout);
+        long start = NicClock.nanos();
+        long left = NicClock.nanosOf(timeout);
         control.lock();
         try {
             demand("toReadyToSend", QueuePairState.RTR, QueuePairState.SQD);
             while (queues.state() == QueuePairState.RTR && attachment == null) {
                 if (left <= 0) {
                     throw new RdmaException(RdmaError.TIMEOUT, "queue pair " + number() + ": its peer " + remote
-                            + " was not ready after " + VerbsClock.millisSince(start) + " ms; " + linkProblem);
+                            + " was not ready after " + NicClock.millisSince(start) + " ms; " + linkProblem);
                 }
                 left = changed.awaitNanos(left);
                 demand("toReadyToSend", QueuePairState.RTR, QueuePairState.SQD);
@@ -299,7 +300,7 @@ final class VerbsQueuePair implements QueuePair {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new RdmaException(RdmaError.TIMEOUT, "queue pair " + number() + ": interrupted after "
-                    + VerbsClock.millisSince(start) + " ms of waiting for " + remote, e);
+                    + NicClock.millisSince(start) + " ms of waiting for " + remote, e);
         } finally {
             control.unlock();
         }
@@ -485,7 +486,7 @@ final class VerbsQueuePair implements QueuePair {
         var attached = new Attachment(this, exchange);
         attachment = attached;
         changed.signalAll();
-        device.workers().startVirtual("leasehold-verbs-attachment", attached::watch);
+        device.threads().startVirtual("leasehold-verbs-attachment", attached::watch);
     }
 
     private void demandPending(PendingConnection connection) {
@@ -552,7 +553,7 @@ final class VerbsQueuePair implements QueuePair {
         control.lock();
         try {
             while (!awaits(deviceId, queuePairNumber)) {
-                long left = deadlineNanos - VerbsClock.nanos();
+                long left = deadlineNanos - NicClock.nanos();
                 if (left <= 0 || queues.isClosed()) {
                     return false;
                 }

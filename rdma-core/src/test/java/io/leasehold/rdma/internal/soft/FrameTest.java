@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.leasehold.rdma.EndpointAddress;
 import io.leasehold.rdma.QueuePairAddress;
 import io.leasehold.rdma.RdmaError;
+import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;

@@ -17,6 +17,7 @@ import io.leasehold.rdma.QueuePairState;
 import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RemoteKey;
 import io.leasehold.rdma.WorkCompletionStatus;
+import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.net.InetSocketAddress;

@@ -5,6 +5,7 @@ import io.leasehold.rdma.EndpointAddress;
 import io.leasehold.rdma.Link;
 import io.leasehold.rdma.PostStatus;
 import io.leasehold.rdma.SendBatch;
+import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -17,6 +17,7 @@ import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.SendBatch;
 import io.leasehold.rdma.WorkCompletionStatus;
+import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.leasehold.rdma.DeviceOptions;
 import io.leasehold.rdma.Link;
+import io.leasehold.rdma.internal.NicClock;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.channels.ServerSocketChannel;

@@ -7,6 +7,7 @@ import io.leasehold.rdma.Link;
 import io.leasehold.rdma.PostStatus;
 import io.leasehold.rdma.SendBatch;
 import io.leasehold.rdma.WorkCompletion;
+import io.leasehold.rdma.internal.NicClock;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;

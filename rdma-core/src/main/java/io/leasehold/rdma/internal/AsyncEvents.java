@@ -1,4 +1,4 @@
-package io.leasehold.rdma.internal.verbs;
+package io.leasehold.rdma.internal;
 
 import io.leasehold.rdma.AsyncEvent;
 import java.util.List;
@@ -7,40 +7,43 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 
-/// Tells observers of asynchronous events, and peers of the end of connections, in order, on a virtual thread that exists only while
-/// there is something to tell.
-final class Announcements {
-    private final VerbsDevice device;
+/// Tells observers of what happens, in order, on a thread that exists only while there is something to tell.
+public final class AsyncEvents {
+    private final DeviceThreads threads;
+    private final Consumer<Throwable> onThrown;
     private final List<Consumer<AsyncEvent>> observers = new CopyOnWriteArrayList<>();
     private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
     private final AtomicInteger waiting = new AtomicInteger();
 
-    Announcements(VerbsDevice device) {
-        this.device = device;
+    /// @param onThrown told what an observer has thrown
+    public AsyncEvents(DeviceThreads threads, Consumer<Throwable> onThrown) {
+        this.threads = threads;
+        this.onThrown = onThrown;
     }
 
-    void observe(Consumer<AsyncEvent> observer) {
+    /// Tells `observer` of what happens from now on.
+    public void observe(Consumer<AsyncEvent> observer) {
         observers.add(observer);
     }
 
     /// Tells the observers of `event`; the caller may hold any lock.
-    void raise(AsyncEvent event) {
+    public void raise(AsyncEvent event) {
         later(() -> {
             for (Consumer<AsyncEvent> observer : observers) {
                 try {
                     observer.accept(event);
                 } catch (RuntimeException | Error e) {
-                    device.handlerThrew("an observer of asynchronous events", e);
+                    onThrown.accept(e);
                 }
             }
         });
     }
 
     /// Runs `task` after what is waiting; the caller may hold any lock.
-    void later(Runnable task) {
+    public void later(Runnable task) {
         tasks.add(task);
         if (waiting.getAndIncrement() == 0) {
-            device.workers().startVirtual("leasehold-verbs-announcements", this::run);
+            threads.startVirtual("leasehold-nic-events", this::run);
         }
     }
 

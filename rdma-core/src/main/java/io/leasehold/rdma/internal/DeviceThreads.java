@@ -1,22 +1,27 @@
-package io.leasehold.rdma.internal.verbs;
+package io.leasehold.rdma.internal;
 
 import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
-/// The threads that a device runs now: platform threads for what blocks in native code, virtual ones for connections and handlers
-/// of the user.
-final class Workers {
+/// The threads that a device runs now: platform threads that read connections or block in native code, and virtual ones on which
+/// handlers of the user run.
+public final class DeviceThreads {
     private final Set<Thread> running = ConcurrentHashMap.newKeySet();
 
     /// Runs `task` on a new virtual thread.
-    void startVirtual(String name, Runnable task) {
+    public void startVirtual(String name, Runnable task) {
         start(Thread.ofVirtual().name(name).unstarted(counted(task)));
     }
 
+    /// A platform thread that runs `task`, not yet started.
+    public Thread newPlatform(String name, Runnable task) {
+        return Thread.ofPlatform().daemon().name(name).unstarted(counted(task));
+    }
+
     /// Runs `task` on a new platform thread.
-    void startPlatform(String name, Runnable task) {
-        start(Thread.ofPlatform().daemon().name(name).unstarted(counted(task)));
+    public void startPlatform(String name, Runnable task) {
+        start(newPlatform(name, task));
     }
 
     private Runnable counted(Runnable task) {
@@ -29,7 +34,8 @@ final class Workers {
         };
     }
 
-    private void start(Thread thread) {
+    /// Starts a thread of this kind.
+    public void start(Thread thread) {
         running.add(thread);
         try {
             thread.start();
@@ -40,21 +46,22 @@ final class Workers {
         }
     }
 
-    int count() {
+    /// How many there are.
+    public int count() {
         return running.size();
     }
 
     /// Interrupts what runs for the user, and waits until all have ended, but not for the calling thread itself.
     ///
     /// @return whether they ended in time
-    boolean stop(long deadlineNanos) throws InterruptedException {
+    public boolean stop(long deadlineNanos) throws InterruptedException {
         for (Thread thread : running) {
             if (thread.isVirtual()) {
                 thread.interrupt();
             }
         }
         for (Thread thread : running) {
-            long left = deadlineNanos - VerbsClock.nanos();
+            long left = deadlineNanos - NicClock.nanos();
             if (thread != Thread.currentThread() && (left <= 0 || !thread.join(Duration.ofNanos(left)))) {
                 return false;
             }
