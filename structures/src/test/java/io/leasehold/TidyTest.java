@@ -93,7 +93,7 @@ final class TidyTest {
         String code = checkCommentsAndBlank(file, source, found);
         find(EMPTY_NAME, code, found, file, match -> "says nothing: " + match.group(1));
         boolean mayPrint = file.startsWith("examples") || file.startsWith("benchmarks") || file.contains("src/test/")
-                || file.endsWith("NodeMain.java");
+                || file.endsWith("Main.java");
         if (!mayPrint) {
             find(PRINT, code, found, file, match -> "System.out");
         }

@@ -29,9 +29,9 @@ final class Consumer {
     /// Counts until standard input is closed.
     ///
     /// @return the exit code
-    static int run(String address, int number) throws InterruptedException {
+    static int run(String address, String device, int number) throws InterruptedException {
         Lifeline lifeline = Lifeline.ofStandardInput();
-        try (WordCountStore store = WordCountStore.open(address)) {
+        try (WordCountStore store = WordCountStore.open(address, device)) {
             Consumer consumer = new Consumer(store, number);
             while (!lifeline.isCut()) {
                 consumer.count(consumer.receive());

@@ -10,6 +10,8 @@ import io.leasehold.lease.NodeOptions;
 import io.leasehold.lease.RemoteAddress;
 import io.leasehold.lease.Session;
 import io.leasehold.lease.SessionOptions;
+import io.leasehold.rdma.DeviceOptions;
+import io.leasehold.rdma.EndpointAddress;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
@@ -26,7 +28,8 @@ import java.util.function.Supplier;
 /// What a lease allows and what it does not: acquire, write, extend, expire, a refused write, and the recovery from it. Prints
 /// how long each step took the first time and how long in the middle of many.
 ///
-/// Takes `--node ADDRESS` to use a node in another process; else it starts one in its own.
+/// Takes `--node ADDRESS` to use a node in another process; else it starts one in its own, on `--device DEVICE` if that is named:
+/// `soft`, `verbs` or `verbs:NAME`.
 public final class LeaseTour {
     private static final int BYTES = 4096;
     private static final int ROUNDS = 101;
@@ -65,19 +68,21 @@ public final class LeaseTour {
     public static void main(String[] args) throws InterruptedException {
         if (args.length == 2 && args[0].equals("--node")) {
             tour(args[1]);
-        } else if (args.length == 0) {
-            try (MemoryNode node = MemoryNode.start(NodeOptions.ofMemory(64 << 20))) {
+        } else if (args.length == 0 || args.length == 2 && args[0].equals("--device")) {
+            DeviceOptions device = DeviceOptions.parse(args.length == 0 ? "soft" : args[1]);
+            try (MemoryNode node = MemoryNode.start(NodeOptions.ofMemory(64 << 20).withDevice(device))) {
                 tour(node.address().toString());
             }
         } else {
-            System.err.println("Usage: LeaseTour [--node ADDRESS]");
+            System.err.println("Usage: LeaseTour [--node ADDRESS | --device DEVICE]");
             System.exit(2);
         }
     }
 
     private static void tour(String node) throws InterruptedException {
         StoppableClock clock = new StoppableClock();
-        try (Session session = Session.connect(node, SessionOptions.defaults().withClock(clock))) {
+        DeviceOptions device = DeviceOptions.parse(EndpointAddress.parse(node).provider());
+        try (Session session = Session.connect(node, SessionOptions.defaults().withDevice(device).withClock(clock))) {
             LeaseTour tour = new LeaseTour(session, clock);
             RemoteAddress memory = session.allocate(2 * BYTES);
             for (int round = 0; round < ROUNDS; round++) {

@@ -15,9 +15,10 @@ final class Producer {
     /// Puts every chunk whose number is `share` modulo `shares`.
     ///
     /// @return the exit code
-    static int run(String address, int share, int shares, List<Path> files) throws IOException, InterruptedException {
+    static int run(String address, String device, int share, int shares, List<Path> files)
+            throws IOException, InterruptedException {
         Lifeline lifeline = Lifeline.ofStandardInput();
-        try (WordCountStore store = WordCountStore.open(address)) {
+        try (WordCountStore store = WordCountStore.open(address, device)) {
             for (Chunk chunk : Chunk.split(files)) {
                 if (lifeline.isCut()) {
                     return 1;

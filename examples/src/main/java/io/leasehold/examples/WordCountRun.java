@@ -1,7 +1,10 @@
 package io.leasehold.examples;
 
 import io.leasehold.examples.WordCount.Options;
+import io.leasehold.rdma.MemcachedConf;
+import io.leasehold.rdma.Rendezvous;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -23,6 +26,7 @@ final class WordCountRun {
     /// A tally notes the chunks it counted, so their number must stay small.
     private static final long TEXT_BYTES_MAX = 64 << 20;
     private static final long NODE_MEGABYTES = 512;
+    private static final Duration RENDEZVOUS_PATIENCE = Duration.ofSeconds(5);
     private static final Duration START_PATIENCE = Duration.ofSeconds(30);
     private static final Duration STALL_PATIENCE = Duration.ofSeconds(60);
     private static final Duration TICK = Duration.ofMillis(200);
@@ -48,16 +52,15 @@ final class WordCountRun {
     int run() throws IOException, InterruptedException {
         requireFiles();
         try {
-            if (options.node().isEmpty()) {
-                nodes.add(start("node", "io.leasehold.lease.NodeMain",
-                        List.of("--memory", NODE_MEGABYTES + "m", "--until-stdin-closes")));
+            if (options.node().isEmpty() && options.conf().isEmpty()) {
+                nodes.add(start("node", "io.leasehold.lease.NodeMain", nodeArguments()));
             }
             // Counted here while the node starts.
             chunks = Chunk.split(options.files());
             Map<String, Long> expected = new HashMap<>();
             chunks.forEach(chunk -> chunk.countWords(expected));
-            String address = nodes.isEmpty() ? options.node() : addressOf(nodes.getFirst());
-            try (WordCountStore store = WordCountStore.open(address)) {
+            String address = nodes.isEmpty() ? addressOfOthers() : addressOf(nodes.getFirst());
+            try (WordCountStore store = WordCountStore.open(address, options.device())) {
                 startWorkers(address);
                 Progress progress = watch(store);
                 for (ChildProcess consumer : consumers) {
@@ -91,6 +94,25 @@ final class WordCountRun {
         return process;
     }
 
+    private List<String> nodeArguments() {
+        List<String> arguments = new ArrayList<>(List.of("--memory", NODE_MEGABYTES + "m", "--until-stdin-closes"));
+        if (!options.device().isEmpty()) {
+            arguments.addAll(List.of("--device", options.device()));
+        }
+        return arguments;
+    }
+
+    /// Of a node that somebody else started, and perhaps is only starting.
+    private String addressOfOthers() {
+        if (options.conf().isEmpty()) {
+            return options.node();
+        }
+        MemcachedConf conf = MemcachedConf.read(Path.of(options.conf()));
+        try (Rendezvous rendezvous = Rendezvous.memcached(conf, "leasehold", RENDEZVOUS_PATIENCE)) {
+            return new String(rendezvous.await("node/0", START_PATIENCE), StandardCharsets.UTF_8);
+        }
+    }
+
     private static String addressOf(ChildProcess node) throws InterruptedException {
         String greeting = node.awaitFirstLine(START_PATIENCE);
         System.out.println(greeting + ", process " + node.pid());
@@ -111,16 +133,31 @@ final class WordCountRun {
     private void startWorkers(String address) throws IOException {
         String mainClass = WordCount.class.getName();
         for (int i = 1; i <= options.consumers(); i++) {
-            consumers.add(start("consumer " + i, mainClass, List.of("--consume", address, String.valueOf(i))));
+            int number = firstConsumer() + i;
+            consumers.add(start("consumer " + number, mainClass,
+                    List.of("--consume", address, options.device(), String.valueOf(number))));
         }
+        int shares = options.hosts() * options.producers();
         for (int i = 0; i < options.producers(); i++) {
+            int share = (options.host() - 1) * options.producers() + i;
             List<String> arguments = new ArrayList<>(
-                    List.of("--produce", address, String.valueOf(i), String.valueOf(options.producers())));
+                    List.of("--produce", address, options.device(), String.valueOf(share), String.valueOf(shares)));
             options.files().forEach(file -> arguments.add(file.toString()));
-            producers.add(start("producer " + (i + 1), mainClass, arguments));
+            producers.add(start("producer " + (share + 1), mainClass, arguments));
         }
         Stream.concat(producers.stream(), consumers.stream())
                 .forEach(worker -> System.out.println(worker.name() + ": process " + worker.pid()));
+    }
+
+    /// How many consumers the hosts before this one have.
+    private int firstConsumer() {
+        return (options.host() - 1) * options.consumers();
+    }
+
+    /// Whether the consumer of that number, of whatever host, is one of ours that was killed.
+    private boolean isMourned(int number) {
+        int index = number - firstConsumer() - 1;
+        return index >= 0 && index < consumers.size() && mourned.contains(consumers.get(index));
     }
 
     /// Returns when every chunk is counted.
@@ -180,7 +217,7 @@ final class WordCountRun {
                 .forEach(entry -> System.out.printf(Locale.ROOT, "%,12d  %s%n", entry.getValue(), entry.getKey()));
         System.out.println();
         progress.chunksByConsumer().forEach((consumer, number) -> System.out.printf(Locale.ROOT, "consumer %d: %,d chunks%s%n",
-                consumer, number, mourned.contains(consumers.get(consumer - 1)) ? ", then it was killed" : ""));
+                consumer, number, isMourned(consumer) ? ", then it was killed" : ""));
         System.out.printf(Locale.ROOT, "%,d words, %,d different ones%n", sum(counts), counts.size());
         if (counts.equals(expected)) {
             System.out.println("Every count equals that of a local count: no chunk was lost, none was counted twice.");

@@ -2,6 +2,8 @@ package io.leasehold.examples;
 
 import io.leasehold.lease.Session;
 import io.leasehold.lease.SessionOptions;
+import io.leasehold.rdma.DeviceOptions;
+import io.leasehold.rdma.EndpointAddress;
 import io.leasehold.structures.Codec;
 import io.leasehold.structures.QueueOptions;
 import io.leasehold.structures.RemoteHashMap;
@@ -22,9 +24,11 @@ record WordCountStore(Session session, RemoteQueue<Chunk> chunks, RemoteHashMap<
     /// Producers wait when the queue holds so many chunks.
     private static final int QUEUED_MAX = 256;
 
-    /// Connects to the node at `address`.
-    static WordCountStore open(String address) {
-        Session session = Session.connect(address, SessionOptions.defaults());
+    /// Connects to the node at `address` through `device`, or, if that is empty, through a device like the node's.
+    static WordCountStore open(String address, String device) {
+        EndpointAddress node = EndpointAddress.parse(address);
+        DeviceOptions options = DeviceOptions.parse(device.isEmpty() ? node.provider() : device);
+        Session session = Session.connect(node, SessionOptions.defaults().withDevice(options));
         return new WordCountStore(session,
                 RemoteQueue.open(session, "wordcount.chunks", Chunk.CODEC,
                         QueueOptions.bounded(QUEUED_MAX).acknowledged(VISIBILITY)),

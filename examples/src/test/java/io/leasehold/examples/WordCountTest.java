@@ -59,6 +59,26 @@ final class WordCountTest {
         }
     }
 
+    /// Two hosts, on one.
+    @Test
+    void totalsAreRightOnBoth_twoHosts() throws Exception {
+        String text = beginningOfBook();
+        NodeOptions options = NodeOptions.ofMemory(256 << 20);
+        try (MemoryNode node = MemoryNode.start(options.withDevice(options.device().withAddress("127.0.0.1", 0)))) {
+            String[] common = {"--node", node.address().toString(), "--hosts", "2", "--producers", "1", "--consumers", "1"};
+            Process first = start(concat(common, "--host", "1", text));
+            Process second = start(concat(common, "--host", "2", text));
+            for (Process demo : List.of(first, second)) {
+                assertThat(output(demo)).contains("consumer 1: ", "consumer 2: ", "Every count equals");
+                assertThat(exitCode(demo)).isZero();
+            }
+        }
+    }
+
+    private static String[] concat(String[] words, String... more) {
+        return Stream.concat(Stream.of(words), Stream.of(more)).toArray(String[]::new);
+    }
+
     @Test
     void totalsAreRight_consumerKilledHalfWay() throws Exception {
         Process demo = start("--kill-consumer", beginningOfBook());
@@ -101,7 +121,8 @@ final class WordCountTest {
     @Test
     void saysWhatIsWrong_commandLine() throws Exception {
         for (List<String> arguments : List.of(List.of("--consumers", "0"), List.of("--nonsense"), List.of("no-such-file"),
-                List.of("--consumers", "1", "--kill-consumer"), List.of("--node"))) {
+                List.of("--consumers", "1", "--kill-consumer"), List.of("--node"), List.of("--device", "rxe0"),
+                List.of("--hosts", "2"), List.of("--host", "2"), List.of("--node", "a", "--conf", "b"))) {
             Process demo = start(arguments.toArray(String[]::new));
             assertThat(output(demo)).as("%s", arguments).contains("WordCount: ", "Usage");
             assertThat(exitCode(demo)).as("%s", arguments).isEqualTo(2);

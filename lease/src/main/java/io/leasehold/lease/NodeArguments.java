@@ -1,5 +1,6 @@
 package io.leasehold.lease;
 
+import io.leasehold.rdma.DeviceOptions;
 import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.List;
@@ -12,17 +13,18 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param conf the file that says where the cluster's memcached is, or `null` for a node that is found by its address only
 /// @param memoryBytes memory to own
-/// @param host the address to listen at
-/// @param port the port to listen at, 0 for any
+/// @param device the device to serve the memory by, and where it listens
 /// @param cluster the cluster's id
 /// @param node the node's number
 /// @param untilStdinCloses whether the node ends with its standard input
-record NodeArguments(@Nullable Path conf, long memoryBytes, String host, int port, String cluster, int node,
+record NodeArguments(@Nullable Path conf, long memoryBytes, DeviceOptions device, String cluster, int node,
         boolean untilStdinCloses) {
     static final String USAGE = """
             Usage: node --memory SIZE [OPTION...]
 
               --memory SIZE          memory to own, a multiple of 1 MiB: 512m, 2g
+              --device DEVICE        what serves the memory: soft, the software fabric; verbs, the first RDMA device; or
+                                     verbs:NAME, as ibv_devices names it (soft)
               --host HOST            address to listen at, and to be reached at (127.0.0.1)
               --port PORT            port to listen at, 0 for any free one (0)
               --conf FILE            publish the address in the memcached that FILE names: host, then port
@@ -39,7 +41,8 @@ record NodeArguments(@Nullable Path conf, long memoryBytes, String host, int por
     static NodeArguments parse(List<String> arguments) {
         Path conf = null;
         long memoryBytes = 0;
-        String host = "127.0.0.1";
+        DeviceOptions device = DeviceOptions.soft();
+        String host = device.host();
         int port = 0;
         String cluster = "leasehold";
         int node = 0;
@@ -50,6 +53,7 @@ record NodeArguments(@Nullable Path conf, long memoryBytes, String host, int por
             switch (option) {
                 case "--conf" -> conf = Path.of(value(option, rest));
                 case "--memory" -> memoryBytes = size(option, value(option, rest));
+                case "--device" -> device = device(option, value(option, rest));
                 case "--host" -> host = value(option, rest);
                 case "--port" -> port = number(option, value(option, rest), 65_535);
                 case "--cluster" -> cluster = value(option, rest);
@@ -61,12 +65,12 @@ record NodeArguments(@Nullable Path conf, long memoryBytes, String host, int por
         if (memoryBytes == 0) {
             throw new IllegalArgumentException("--memory is missing; say how much memory the node owns, as --memory 2g");
         }
-        return new NodeArguments(conf, memoryBytes, host, port, cluster, node, untilStdinCloses);
+        return new NodeArguments(conf, memoryBytes, device.withAddress(host, port), cluster, node, untilStdinCloses);
     }
 
     NodeOptions options() {
-        NodeOptions options = NodeOptions.ofMemory(memoryBytes);
-        return options.withNode(node).withDevice(options.device().withAddress(host, port));
+        NodeOptions options = NodeOptions.ofMemory(memoryBytes).withNode(node);
+        return options.withDevice(device.withMaxWindows(options.device().maxWindows()));
     }
 
     /// The memory as a person writes it.
@@ -80,6 +84,14 @@ record NodeArguments(@Nullable Path conf, long memoryBytes, String host, int por
             throw new IllegalArgumentException(option + " needs a value");
         }
         return rest.next();
+    }
+
+    private static DeviceOptions device(String option, String text) {
+        try {
+            return DeviceOptions.parse(text);
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(option + " " + e.getMessage(), e);
+        }
     }
 
     private static int number(String option, String text, int max) {

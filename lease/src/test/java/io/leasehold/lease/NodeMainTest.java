@@ -67,6 +67,8 @@ final class NodeMainTest {
         "--memory 999999999999g, is no multiple of 1 MiB",
         "--memory 2g --port 65536, --port 65536 is no number from 0 to 65535",
         "--memory 2g --node -1, --node -1 is no number from 0 to 1023",
+        "--memory 2g --device mlx5_0, --device 'mlx5_0' names no device; write soft",
+        "--memory 2g --device soft:rxe0, --device 'soft:rxe0' names no device",
         "--memory 2g --fast, unknown argument '--fast'"
     })
     void aWrongCommandLineIsExplained(String line, String sentence) {
@@ -80,6 +82,15 @@ final class NodeMainTest {
         assertThat(run("--memory", "1m", "--conf", "no/such/file")).isEqualTo(1);
         assertThat(err.toString(StandardCharsets.UTF_8).lines()).singleElement().asString()
                 .contains("no/such/file cannot be read");
+    }
+
+    /// On any machine: none has a device of this name.
+    @Test
+    void aDeviceThatIsNotThereIsOneSentence() {
+        assertThat(run("--memory", "1m", "--device", "verbs:none")).isEqualTo(1);
+        assertThat(err.toString(StandardCharsets.UTF_8).lines()).singleElement().asString()
+                .containsAnyOf("no RDMA on this machine: ", "no RDMA device is called 'none'");
+        assertThat(out.size()).isZero();
     }
 
     @Test

@@ -54,6 +54,21 @@ public record DeviceOptions(String provider, String device, String host, int por
                 Hostility.NONE);
     }
 
+    /// What a person writes to choose a device: `soft`, `verbs`, or `verbs:` and a name as in [#device()], as `verbs:mlx5_0/1/3`;
+    /// everything else is as in [#soft()] or [#verbs()].
+    ///
+    /// @throws IllegalArgumentException naming the text and the forms expected
+    public static DeviceOptions parse(String text) {
+        if (text.equals("soft")) {
+            return soft();
+        }
+        if (text.equals("verbs") || text.startsWith("verbs:")) {
+            return verbs().withDevice(text.substring(Math.min(text.length(), "verbs:".length())));
+        }
+        throw new IllegalArgumentException("'" + text + "' names no device; write soft for the software fabric, verbs for the first"
+                + " RDMA device, or verbs:NAME for the one that ibv_devices calls NAME");
+    }
+
     /// The same on another device of the provider.
     public DeviceOptions withDevice(String name) {
         return new DeviceOptions(provider, name, host, port, links, sharedMemoryDirectory, maxWindows, maxQueuePairs, hostility);
