@@ -26,6 +26,7 @@ final class FrameRequester {
     private final WorkQueues own;
     private final SendQueue queue;
     private final FrameOutput output;
+    private final KeyHold hold;
     private final int readsMax;
     private final int segmentBytes;
     private final int readWindow;
@@ -48,6 +49,7 @@ final class FrameRequester {
     FrameRequester(WorkQueues own, FrameOutput output) {
         this.own = own;
         this.output = output;
+        hold = new KeyHold(own.device().keys());
         queue = own.sends();
         readsMax = own.options().maxReadAtomic();
         segmentBytes = output.segmentBytes();
@@ -162,14 +164,9 @@ final class FrameRequester {
         long local = requests.get(slot, WorkRequests.LOCAL) + sentOffset;
         if (requests.has(slot, WorkRequests.INLINE)) {
             NativeMemory.read(local, output.payloadAddress(at), payload);
-        } else if (piece > 0) {
-            KeyEntry entry = own.enterLocal(requests.localKey(slot), local, piece, answered);
-            if (entry == null) {
-                unsendable = queue.started();
-                return false;
-            }
-            NativeMemory.read(local, output.payloadAddress(at), payload);
-            entry.leave();
+        } else if (piece > 0 && !gather(slot, local, piece, payload, at)) {
+            unsendable = queue.started();
+            return false;
         }
         int opcode = requests.opcode(slot);
         int length = requests.length(slot);
@@ -190,7 +187,23 @@ final class FrameRequester {
         return true;
     }
 
-    /// Takes in an answer.
+    /// Copies a local range into a frame. Of a range that waits for an answer it is only looked whether it will do: the answer
+    /// makes sure.
+    private boolean gather(int slot, long local, int piece, int payload, int at) {
+        int key = queue.requests().localKey(slot);
+        if (payload == 0) {
+            return own.looksLocal(key, local, piece, true);
+        }
+        KeyEntry entry = own.enterLocal(key, local, piece, false);
+        if (entry == null) {
+            return false;
+        }
+        NativeMemory.read(local, output.payloadAddress(at), payload);
+        entry.leave();
+        return true;
+    }
+
+    /// Takes in an answer. Several in a row may be taken in before [#rest], which must follow.
     ///
     /// @return [WorkCompletionStatus#SUCCESS], or what the request at the head has failed with
     WorkCompletionStatus answer(ByteBuffer input, int at, int type, int payload, long payloadAddress) throws ProtocolViolation {
@@ -218,6 +231,11 @@ final class FrameRequester {
             default -> throw new ProtocolViolation("frame type " + type);
         }
         return unsendable == queue.done() ? WorkCompletionStatus.LOC_PROT_ERR : WorkCompletionStatus.SUCCESS;
+    }
+
+    /// Ends a pass over answers: leaves the key that [#answer] stayed inside of, so that its region can be closed.
+    void rest() {
+        hold.leave();
     }
 
     private static WorkCompletionStatus refusal(int status) throws ProtocolViolation {
@@ -260,8 +278,8 @@ final class FrameRequester {
         }
         if (piece > 0) {
             long local = requests.get(slot, WorkRequests.LOCAL) + doneOffset;
-            KeyEntry entry = own.enterLocal(requests.localKey(slot), local, piece, true);
-            if (entry == null) {
+            KeyEntry entry = hold.enter(requests.localKey(slot));
+            if (entry == null || !entry.allowsLocal(own.domain(), local, piece, true)) {
                 return WorkCompletionStatus.LOC_PROT_ERR;
             }
             if (read) {
@@ -269,7 +287,6 @@ final class FrameRequester {
             } else {
                 NativeMemory.putLong(local, answer);
             }
-            entry.leave();
         }
         readBytesOut -= piece;
         if (doneOffset + piece >= length) {

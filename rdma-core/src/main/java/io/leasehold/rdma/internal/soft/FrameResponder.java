@@ -19,6 +19,7 @@ final class FrameResponder {
     private final WorkQueues own;
     private final FrameOutput output;
     private int expected;
+    private boolean inside;
     private boolean owesAcknowledgement;
     // From NOT_READY until the request comes again, everything else is from before and is thrown away.
     private boolean discarding;
@@ -40,7 +41,7 @@ final class FrameResponder {
         this.output = output;
     }
 
-    /// Serves one request; the payload lies in memory.
+    /// Serves one request; the payload lies in memory. Several in a row may be served before [#rest], which must follow.
     int serve(ByteBuffer input, int at, int type, int payload, long payloadAddress) throws IOException {
         int sequence = Frame.sequence(input, at);
         if (discarding && sequence != expected && sequence - expected > 0) {
@@ -54,23 +55,18 @@ final class FrameResponder {
         }
         discarding = false;
         readySent = false;
-        if (!own.gate().enter()) {
+        if (!mayGoOn()) {
             return STOPPED;
         }
-        WorkCompletionStatus status;
-        try {
-            Mischief mischief = own.responder().mischief();
-            mischief.delay();
-            boolean breaks = mischief.breaks();
-            if (breaks && mischief.coin()) {
-                throw new BrokenOnPurpose();
-            }
-            status = carryOut(input, at, type, payload, payloadAddress, sequence);
-            if (breaks) {
-                throw new BrokenOnPurpose();
-            }
-        } finally {
-            own.gate().leave();
+        Mischief mischief = own.responder().mischief();
+        mischief.delay();
+        boolean breaks = mischief.breaks();
+        if (breaks && mischief.coin()) {
+            throw new BrokenOnPurpose();
+        }
+        WorkCompletionStatus status = carryOut(input, at, type, payload, payloadAddress, sequence);
+        if (breaks) {
+            throw new BrokenOnPurpose();
         }
         if (status == WorkCompletionStatus.SUCCESS) {
             expected++;
@@ -83,6 +79,24 @@ final class FrameResponder {
         }
         answer(Frame.REFUSE, sequence, status.ordinal(), 0);
         return STOPPED;
+    }
+
+    /// Whether the gate is open, which is entered once for all requests of a pass.
+    private boolean mayGoOn() {
+        if (inside) {
+            return own.gate().isOpen();
+        }
+        inside = own.gate().enter();
+        return inside;
+    }
+
+    /// Ends a pass over requests: leaves what [#serve] stayed inside of, so that whoever waits for that can go on.
+    void rest() {
+        if (inside) {
+            inside = false;
+            own.responder().rest();
+            own.gate().leave();
+        }
     }
 
     private WorkCompletionStatus carryOut(ByteBuffer input, int at, int type, int payload, long payloadAddress, int sequence)

@@ -59,6 +59,11 @@ final class Gate {
         return false;
     }
 
+    /// Whether whoever is inside may carry out one more request.
+    boolean isOpen() {
+        return (word & OPEN) != 0;
+    }
+
     /// Goes out again.
     void leave() {
         WORD.getAndAdd(this, -ONE);

@@ -102,6 +102,11 @@ final class KeyEntry {
         return false;
     }
 
+    /// Whether `key` is in force now. What a caller who is not inside concludes from that may be wrong by the time it is told.
+    boolean isInForce(int key) {
+        return (state & ~USERS) == (VALID | (long) (key & RemoteKey.VARIANT_MASK) << VARIANT_SHIFT);
+    }
+
     void leave() {
         STATE.getAndAdd(this, -1L);
     }
@@ -113,12 +118,17 @@ final class KeyEntry {
 
     /// Waits until the last access is over; of use after [#revoke] only. Never called from inside.
     void awaitIdle() {
-        if ((state & USERS) != 0) {
+        if (!isIdle()) {
             var backoff = new Backoff();
-            while ((state & USERS) != 0) {
+            while (!isIdle()) {
                 backoff.pause();
             }
         }
+    }
+
+    /// Whether nobody is inside.
+    boolean isIdle() {
+        return (state & USERS) == 0;
     }
 
     /// Forgets whom it belonged to. Only while invalid and idle.

@@ -91,6 +91,7 @@ final class LocalWire implements Wire {
                 // Looked at inside: a peer that was reset and connected anew has burnt the fuse before it opened its gate again.
                 return fuse.get() ? WorkCompletionStatus.RETRY_EXC_ERR : respondOrBreak(requests, slot, length);
             } finally {
+                peer.responder().rest();
                 peer.gate().leave();
             }
         } finally {

@@ -8,14 +8,14 @@ import io.leasehold.rdma.WorkCompletionStatus;
 /// The responder half of a queue pair: carries out what the peer asks, after every check that hardware makes.
 ///
 /// One request at a time, by whichever thread brings it: the peer's posting thread on the local link, the reader on the others;
-/// that thread has entered the queue pair's [Gate]. Each method answers with the status that the *requester* gets. After any
+/// that thread has entered the queue pair's [Gate], and calls [#rest] before it leaves it. Each method answers with the status that the *requester* gets. After any
 /// other than [WorkCompletionStatus#SUCCESS] and [#NOT_READY] the queue pair is in ERR, marked but not flushed.
 final class Responder {
     /// No receive is posted: nothing has happened, try again when there is one.
     static final WorkCompletionStatus NOT_READY = WorkCompletionStatus.RNR_RETRY_EXC_ERR;
 
     private final WorkQueues queues;
-    private final KeyTable keys;
+    private final KeyHold hold;
     private final Mischief mischief;
     private long previous;
 
@@ -24,7 +24,7 @@ final class Responder {
 
     Responder(WorkQueues queues, KeyTable keys, Mischief mischief) {
         this.queues = queues;
-        this.keys = keys;
+        hold = new KeyHold(keys);
         this.mischief = mischief;
     }
 
@@ -43,15 +43,10 @@ final class Responder {
             // The specification has zero-length requests pass without a look at the key.
             return WorkCompletionStatus.SUCCESS;
         }
-        KeyEntry entry = enter(address, key, length, AccessFlag.REMOTE_READ);
-        if (entry == null) {
+        if (!mayAccess(address, key, length, AccessFlag.REMOTE_READ)) {
             return refuseAccess("READ", address, key, length);
         }
-        try {
-            mischief.read(address, destination, length);
-        } finally {
-            entry.leave();
-        }
+        mischief.read(address, destination, length);
         return WorkCompletionStatus.SUCCESS;
     }
 
@@ -60,15 +55,10 @@ final class Responder {
         if (length == 0) {
             return WorkCompletionStatus.SUCCESS;
         }
-        KeyEntry entry = enter(address, key, length, AccessFlag.REMOTE_WRITE);
-        if (entry == null) {
+        if (!mayAccess(address, key, length, AccessFlag.REMOTE_WRITE)) {
             return refuseAccess("WRITE", address, key, length);
         }
-        try {
-            mischief.write(source, address, length);
-        } finally {
-            entry.leave();
-        }
+        mischief.write(source, address, length);
         return WorkCompletionStatus.SUCCESS;
     }
 
@@ -87,29 +77,22 @@ final class Responder {
             return refuse(WorkCompletionStatus.REM_INV_REQ_ERR, AsyncEvent.Type.QP_REQ_ERR,
                     "an atomic at 0x" + Long.toHexString(address) + ", which is not a multiple of 8");
         }
-        KeyEntry entry = enter(address, key, Long.BYTES, AccessFlag.REMOTE_ATOMIC);
-        if (entry == null) {
+        if (!mayAccess(address, key, Long.BYTES, AccessFlag.REMOTE_ATOMIC)) {
             return refuseAccess("atomic", address, key, Long.BYTES);
         }
-        try {
-            previous = compare ? NativeMemory.compareAndSwap(address, operand, desired)
-                    : NativeMemory.fetchAndAdd(address, operand);
-        } finally {
-            entry.leave();
-        }
+        previous = compare ? NativeMemory.compareAndSwap(address, operand, desired)
+                : NativeMemory.fetchAndAdd(address, operand);
         return WorkCompletionStatus.SUCCESS;
     }
 
-    private @org.jspecify.annotations.Nullable KeyEntry enter(long address, int key, int length, AccessFlag right) {
-        KeyEntry entry = keys.find(key);
-        if (entry == null || !entry.enter(key)) {
-            return null;
-        }
-        if (!entry.allowsRemote(queues, address, length, right)) {
-            entry.leave();
-            return null;
-        }
-        return entry;
+    private boolean mayAccess(long address, int key, int length, AccessFlag right) {
+        KeyEntry entry = hold.enter(key);
+        return entry != null && entry.allowsRemote(queues, address, length, right);
+    }
+
+    /// Ends a pass over requests: must follow, or a key that one of them used can never be revoked.
+    void rest() {
+        hold.leave();
     }
 
     /// Takes the next receive for a message of `length` bytes; [#deliver] and [#received] follow.
@@ -152,6 +135,7 @@ final class Responder {
 
     /// Invalidates the window that a SEND names.
     WorkCompletionStatus invalidate(int key) {
+        hold.leave();
         if (queues.device().invalidate(queues, key)) {
             return WorkCompletionStatus.SUCCESS;
         }

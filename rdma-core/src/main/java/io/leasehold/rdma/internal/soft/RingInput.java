@@ -1,5 +1,6 @@
 package io.leasehold.rdma.internal.soft;
 
+import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -16,13 +17,23 @@ final class RingInput {
     /// So many bytes are given back at once.
     private static final int GIVE_BACK_BYTES = RingOutput.SEGMENT_BYTES / 4;
 
+    private static final VarHandle TAKEN;
+
+    static {
+        try {
+            TAKEN = MethodHandles.lookup().findVarHandle(RingInput.class, "taken", long.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
     private final long ring;
     private final long tail;
     private final long head;
     private final long sleeping;
     private final long timespec;
     private final ByteBuffer header = ByteBuffer.allocate(Frame.HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    // Written under the lock alone.
+    // Written under the lock alone, released by TAKEN; a volatile store would hold up the stores before it.
     private volatile long taken;
     private long at;
     private long limit;
@@ -100,7 +111,7 @@ final class RingInput {
     /// Lets the peer have the room of the frames before the current one, or of all if [#next] found no more.
     void giveBack() {
         if (at != taken) {
-            taken = at;
+            TAKEN.setRelease(this, at);
             NativeMemory.putLongRelease(head, at);
         }
     }

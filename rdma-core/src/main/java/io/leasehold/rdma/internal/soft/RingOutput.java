@@ -13,6 +13,8 @@ final class RingOutput implements FrameOutput {
     static final int READ_WINDOW = 3 * SEGMENT_BYTES;
     /// How far requests may fill the ring: two whole segments.
     static final int REQUEST_ROOM = 2 * (SEGMENT_BYTES + RingFile.FRAME_ALIGNMENT);
+    /// So many bytes are shown to the peer at once: it begins with the first frames while the next ones are put.
+    private static final int EAGER_BYTES = 1 << 10;
     private static final int MASK = RingFile.RING_BYTES - 1;
 
     private final long ring;
@@ -20,6 +22,8 @@ final class RingOutput implements FrameOutput {
     private final long head;
     private final long sleeping;
     private long end;
+    // Where the tail was seen last by whoever looked, and by whoever may have slept.
+    private long shown;
     private long published;
     private long taken;
     private boolean lied;
@@ -66,7 +70,7 @@ final class RingOutput implements FrameOutput {
             return true;
         }
         long now = NativeMemory.getLongAcquire(head);
-        if (now < taken || now > published) {
+        if (now < taken || now > shown) {
             lied = true;
             return false;
         }
@@ -104,6 +108,15 @@ final class RingOutput implements FrameOutput {
         NativeMemory.putLong(frame + Frame.FIRST_AT, first);
         NativeMemory.putLong(frame + Frame.SECOND_AT, second);
         end += bytes(payload);
+        if (end - shown >= EAGER_BYTES) {
+            show();
+        }
+    }
+
+    /// Lets a peer that looks see what was put. A peer that sleeps may go on sleeping: [#publish] follows.
+    private void show() {
+        shown = end;
+        NativeMemory.putLongRelease(tail, end);
     }
 
     /// Shows the peer what was put, and wakes it if it said that it sleeps.
@@ -112,7 +125,7 @@ final class RingOutput implements FrameOutput {
             return;
         }
         published = end;
-        NativeMemory.putLongRelease(tail, end);
+        show();
         // Either this store is seen by a peer that looks once more before it sleeps, or its sleep is seen here.
         VarHandle.fullFence();
         if (NativeMemory.getInt(sleeping) != 0) {

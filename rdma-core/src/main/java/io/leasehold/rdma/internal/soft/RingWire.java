@@ -32,8 +32,9 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
     /// For how long to look for something before sleeping: as long as it takes to be woken, give or take.
     private static final long PATIENCE_MIN_NANOS = 20_000;
     private static final long PATIENCE_MAX_NANOS = 200_000;
-    /// How long the thread naps while others poll.
-    private static final long NAP_NANOS = 100_000;
+    /// How long the thread naps while others poll: longer from nap to nap, for each takes a core from them for a moment.
+    private static final long NAP_MIN_NANOS = 100_000;
+    private static final long NAP_MAX_NANOS = 400_000;
     /// So many looks of pollers during a nap mean that they poll steadily.
     private static final int STEADY_LOOKS = 16;
     /// Yields after which a frame that still lies there was not taken by the pollers.
@@ -86,6 +87,7 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
     private volatile boolean asleep;
     private volatile boolean napping;
     private int seenLooks;
+    private long napNanos = NAP_MIN_NANOS;
     private long patienceNanos = PATIENCE_MIN_NANOS;
     private long busyNanos;
     private long checkedNanos;
@@ -454,10 +456,12 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
         if (looks - seenLooks >= STEADY_LOOKS && nowNanos - distrustNanos > 0) {
             seenLooks = looks;
             napping = true;
-            input.nap(NAP_NANOS);
+            input.nap(napNanos);
             napping = false;
+            napNanos = Math.min(NAP_MAX_NANOS, 2 * napNanos);
             checkPollers();
         } else if (nowNanos - busyNanos < patienceNanos) {
+            napNanos = NAP_MIN_NANOS;
             Thread.yield();
             if (!input.isEmpty()) {
                 patienceNanos = Math.min(PATIENCE_MAX_NANOS, patienceNanos + (patienceNanos >> 3));
@@ -535,6 +539,8 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
                 left = frame();
             }
         } finally {
+            requester.rest();
+            responder.rest();
             input.giveBack();
         }
         return left;
@@ -545,6 +551,7 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
         int type = Frame.type(header, 0);
         int payload = Frame.payload(header, 0);
         if (Frame.isRequest(type)) {
+            requester.rest();
             return responder.serve(header, 0, type, payload, input.payloadAddress()) == FrameResponder.STOPPED ? FAILED : NOTHING;
         }
         return fail(requester.answer(header, 0, type, payload, input.payloadAddress()), type == Frame.REFUSE);

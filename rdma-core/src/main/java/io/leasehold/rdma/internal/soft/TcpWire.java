@@ -299,19 +299,24 @@ final class TcpWire implements RemoteWire, Runnable {
         int end = input.position();
         int at = 0;
         int effects = NOTHING;
-        while (effects == NOTHING && end - at >= Frame.HEADER_BYTES) {
-            int payload = Frame.payload(input, at);
-            int type = Frame.type(input, at);
-            if (payload < 0 || payload > Frame.SEGMENT_BYTES || payload > 0 && !Frame.mayCarry(type)) {
-                throw new ProtocolViolation("a frame of type " + type + " with " + Integer.toUnsignedString(payload) + " bytes");
+        try {
+            while (effects == NOTHING && end - at >= Frame.HEADER_BYTES) {
+                int payload = Frame.payload(input, at);
+                int type = Frame.type(input, at);
+                if (payload < 0 || payload > Frame.SEGMENT_BYTES || payload > 0 && !Frame.mayCarry(type)) {
+                    throw new ProtocolViolation("a frame of type " + type + " with " + Integer.toUnsignedString(payload) + " bytes");
+                }
+                int bytes = Frame.HEADER_BYTES + payload;
+                if (end - at < bytes) {
+                    growFor(bytes);
+                    break;
+                }
+                effects = frame(at, type, payload);
+                at += bytes;
             }
-            int bytes = Frame.HEADER_BYTES + payload;
-            if (end - at < bytes) {
-                growFor(bytes);
-                break;
-            }
-            effects = frame(at, type, payload);
-            at += bytes;
+        } finally {
+            requester.rest();
+            responder.rest();
         }
         input.limit(end).position(at);
         input.compact();
@@ -321,6 +326,7 @@ final class TcpWire implements RemoteWire, Runnable {
     private int frame(int at, int type, int payload) throws IOException {
         long payloadAddress = inputAddress + at + Frame.HEADER_BYTES;
         if (Frame.isRequest(type)) {
+            requester.rest();
             return responder.serve(input, at, type, payload, payloadAddress) == FrameResponder.STOPPED ? FAILED : NOTHING;
         }
         if (type == Frame.PING) {

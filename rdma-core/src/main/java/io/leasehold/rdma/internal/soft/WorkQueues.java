@@ -239,6 +239,12 @@ final class WorkQueues {
         return status;
     }
 
+    /// Whether a local range may be touched so, as far as can be told from outside: a request that does so for certain enters.
+    boolean looksLocal(int key, long address, int length, boolean write) {
+        KeyEntry entry = device.keys().find(key);
+        return entry != null && entry.isInForce(key) && entry.allowsLocal(domain, address, length, write);
+    }
+
     /// Enters the entry of a local range, or answers `null` if it may not be touched so.
     @Nullable KeyEntry enterLocal(int key, long address, int length, boolean write) {
         KeyEntry entry = device.keys().find(key);
