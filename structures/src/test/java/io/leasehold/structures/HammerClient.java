@@ -20,11 +20,13 @@ import java.util.stream.LongStream;
 
 /// One process of the hammer test: virtual threads that work on a map and a queue for a time and record what they saw.
 ///
-/// Arguments: node address, link, number of this process, threads, seconds, seed, file for the history.
+/// Arguments: node address, link of the software fabric or [#VERBS], number of this process, threads, seconds, seed, file for the history.
 public final class HammerClient {
     /// Small, so that a minute brings hundreds of splits and thousands of segment turns.
     static final MapOptions MAP = MapOptions.defaults().withGroupsPerSubtable(2);
     static final QueueOptions QUEUE = QueueOptions.unbounded().withSlotsPerSegment(16);
+    /// In place of a link: the RDMA device of this machine.
+    static final String VERBS = "verbs";
     static final String MAP_NAME = "hammered map";
     static final String QUEUE_NAME = "hammered queue";
     private static final long NONE = Operation.NONE;
@@ -52,7 +54,8 @@ public final class HammerClient {
         int threads = Integer.parseInt(args[3]);
         Duration time = Duration.ofSeconds(Long.parseLong(args[4]));
         long seed = Long.parseLong(args[5]);
-        SessionOptions options = SessionOptions.defaults().withDevice(DeviceOptions.soft().withLinks(Link.valueOf(args[1])));
+        DeviceOptions device = args[1].equals(VERBS) ? DeviceOptions.verbs() : DeviceOptions.soft().withLinks(Link.valueOf(args[1]));
+        SessionOptions options = SessionOptions.defaults().withDevice(device);
         try (Session session = Session.connect(args[0], options);
                 RemoteHashMap<String, Long> map = RemoteHashMap.open(session, MAP_NAME, Codec.UTF_8, Codec.LONG, MAP);
                 RemoteQueue<Long> queue = RemoteQueue.open(session, QUEUE_NAME, Codec.LONG, QUEUE)) {
