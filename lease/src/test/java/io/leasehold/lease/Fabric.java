@@ -17,6 +17,8 @@ enum Fabric {
     HOSTILE_LOCAL(Link.LOCAL, true),
     /// The TCP link at its worst, and clients whose clocks are off by as much as they may be.
     HOSTILE_TCP(Link.TCP, true),
+    /// The link over shared memory at its worst, and clients whose clocks are off by as much as they may be.
+    HOSTILE_SHARED_MEMORY(Link.SHARED_MEMORY, true),
     /// The RDMA device of this machine.
     VERBS(Link.TCP, false);
 
