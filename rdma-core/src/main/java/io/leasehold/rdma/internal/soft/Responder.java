@@ -8,8 +8,9 @@ import io.leasehold.rdma.WorkCompletionStatus;
 /// The responder half of a queue pair: carries out what the peer asks, after every check that hardware makes.
 ///
 /// One request at a time, by whichever thread brings it: the peer's posting thread on the local link, the reader on the others;
-/// that thread has entered the queue pair's [Gate], and calls [#rest] before it leaves it. Each method answers with the status that the *requester* gets. After any
-/// other than [WorkCompletionStatus#SUCCESS] and [#NOT_READY] the queue pair is in ERR, marked but not flushed.
+/// that thread has entered the queue pair's [Gate], and calls [#rest] before it leaves it. Each method answers with the status that
+/// the *requester* gets. After any other than [WorkCompletionStatus#SUCCESS] and [#NOT_READY] the queue pair is in ERR, marked but
+/// not flushed.
 final class Responder {
     /// No receive is posted: nothing has happened, try again when there is one.
     static final WorkCompletionStatus NOT_READY = WorkCompletionStatus.RNR_RETRY_EXC_ERR;
