@@ -5,6 +5,8 @@ import io.leasehold.rdma.QueuePairAddress;
 import io.leasehold.rdma.WorkCompletionStatus;
 import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
@@ -32,6 +34,8 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
     /// For how long to look for something before sleeping: as long as it takes to be woken, give or take.
     private static final long PATIENCE_MIN_NANOS = 20_000;
     private static final long PATIENCE_MAX_NANOS = 200_000;
+    /// How often it looks before it yields: for about a microsecond.
+    private static final int SPINS_MAX = 64;
     /// How long the thread naps while others poll: longer from nap to nap, for each takes a core from them for a moment.
     private static final long NAP_MIN_NANOS = 100_000;
     private static final long NAP_MAX_NANOS = 400_000;
@@ -47,6 +51,16 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
     private static final long SILENCE_MIN_NANOS = 3_000_000_000L;
     private static final long TICK_MAX_NANOS = 1_000_000_000L;
     private static final long JOIN_NANOS = 1_000_000;
+
+    private static final VarHandle WAITING;
+
+    static {
+        try {
+            WAITING = MethodHandles.lookup().findVarHandle(RingWire.class, "waiting", boolean.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
 
     private final WorkQueues own;
     private final SocketChannel channel;
@@ -71,7 +85,7 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
     // The queue pair has failed: nothing that comes in counts any more, until whoever failed it ends this wire.
     private boolean deaf;
 
-    // Written under the send lock, read by anybody as hints.
+    // Written under the send lock, read by anybody as hints. Not by volatile stores, which hold up those before them.
     private volatile boolean waiting;
     private volatile boolean cramped;
     // Written by pollers, who may overwrite each other's: a hint.
@@ -88,6 +102,7 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
     private volatile boolean napping;
     private int seenLooks;
     private long napNanos = NAP_MIN_NANOS;
+    private int spins;
     private long patienceNanos = PATIENCE_MIN_NANOS;
     private long busyNanos;
     private long checkedNanos;
@@ -164,7 +179,7 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
         }
         boolean nowWaiting = requester.isWaiting();
         if (waiting != nowWaiting) {
-            waiting = nowWaiting;
+            WAITING.setRelease(this, nowWaiting);
         }
         boolean nowCramped = requester.isCramped() || responder.isCramped();
         if (cramped != nowCramped) {
@@ -376,10 +391,14 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
         // Before the ring: a peer that has gone had put everything into it by then.
         String ending = gone;
         rethrow();
-        nowNanos = NicClock.nanos();
-        if (!input.isEmpty()) {
+        boolean comes = !input.isEmpty();
+        if (comes) {
             handle();
-            busyNanos = NicClock.nanos();
+        }
+        // Not before: the peer waits for the answer.
+        nowNanos = NicClock.nanos();
+        if (comes) {
+            busyNanos = nowNanos;
         } else if (untold || effects != NOTHING) {
             tidyUp();
         } else if (ending == null) {
@@ -462,8 +481,12 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
             checkPollers();
         } else if (nowNanos - busyNanos < patienceNanos) {
             napNanos = NAP_MIN_NANOS;
+            if (spin()) {
+                return;
+            }
             Thread.yield();
             if (!input.isEmpty()) {
+                spins = Math.min(SPINS_MAX, spins + SPINS_MAX / 8);
                 patienceNanos = Math.min(PATIENCE_MAX_NANOS, patienceNanos + (patienceNanos >> 3));
             }
         } else {
@@ -471,6 +494,22 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
             sleep();
             busyNanos = NicClock.nanos();
         }
+    }
+
+    /// Looks without giving the core away: a yield is a system call, and half of a peer's round trip. As long as that finds
+    /// something.
+    ///
+    /// @return whether it did
+    private boolean spin() {
+        for (int i = spins; i > 0; i--) {
+            Thread.onSpinWait();
+            if (!input.isEmpty()) {
+                spins = Math.min(SPINS_MAX, spins + 1);
+                return true;
+            }
+        }
+        spins = Math.max(0, spins - 1);
+        return false;
     }
 
     /// Waits a little for room, but not for a peer that takes nothing at all.

@@ -2,6 +2,8 @@ package io.leasehold.rdma.internal.soft;
 
 import io.leasehold.rdma.WorkCompletionOpcode;
 import io.leasehold.rdma.WorkCompletionStatus;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 
 /// The send queue of a queue pair: a ring of requests with four counters that only grow. Guarded by the queue pair's send lock,
 /// except [#reclaim], which whoever polls calls.
@@ -14,6 +16,16 @@ import io.leasehold.rdma.WorkCompletionStatus;
 ///            +-- completed, place not yet given back by a poll
 /// ```
 final class SendQueue {
+    private static final VarHandle RECLAIMED;
+
+    static {
+        try {
+            RECLAIMED = MethodHandles.lookup().findVarHandle(SendQueue.class, "reclaimed", long.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
     private final WorkQueues owner;
     private final SoftCompletionQueue completions;
     private final WorkRequests requests;
@@ -123,7 +135,7 @@ final class SendQueue {
     /// after a reset changes nothing.
     void reclaim(long place) {
         if (place > reclaimed) {
-            reclaimed = place;
+            RECLAIMED.setRelease(this, place);
         }
     }
 }

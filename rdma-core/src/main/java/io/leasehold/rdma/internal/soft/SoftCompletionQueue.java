@@ -7,6 +7,8 @@ import io.leasehold.rdma.WorkCompletion;
 import io.leasehold.rdma.WorkCompletionOpcode;
 import io.leasehold.rdma.WorkCompletionStatus;
 import io.leasehold.rdma.internal.NicClock;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -46,6 +48,21 @@ final class SoftCompletionQueue implements CompletionQueue {
     private static final int PLACE = 2;
     private static final int DATA = 3;
 
+    private static final VarHandle TAIL;
+    private static final VarHandle POLLED;
+    private static final VarHandle UNTOLD;
+
+    static {
+        try {
+            MethodHandles.Lookup lookup = MethodHandles.lookup();
+            TAIL = lookup.findVarHandle(SoftCompletionQueue.class, "tail", long.class);
+            POLLED = lookup.findVarHandle(SoftCompletionQueue.class, "polled", long.class);
+            UNTOLD = lookup.findVarHandle(SoftCompletionQueue.class, "untold", boolean.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
     private final SoftDevice device;
     private final int capacity;
     private final int mask;
@@ -58,6 +75,7 @@ final class SoftCompletionQueue implements CompletionQueue {
     private final Set<WorkQueues> users = ConcurrentHashMap.newKeySet();
     private volatile PolledWire[] wires = NO_WIRES;
     private long head;
+    // These are hints for those who do not hold the lock; the lock orders them, and a volatile store would once more.
     private volatile long tail;
     // Equal to head except for a moment inside poll: lets an empty queue be seen without the lock.
     private volatile long polled;
@@ -173,8 +191,8 @@ final class SoftCompletionQueue implements CompletionQueue {
         words[at + PLACE] = place;
         words[at + DATA] = data;
         owners[slot] = owner;
-        tail++;
-        untold = true;
+        TAIL.setRelease(this, tail + 1);
+        UNTOLD.setRelease(this, true);
         if (waiters > 0) {
             added.signal();
         }
@@ -265,7 +283,11 @@ final class SoftCompletionQueue implements CompletionQueue {
             }
             owner.reclaim((kind & OF_RECEIVE) != 0, words[at + PLACE] + 1);
             head++;
-            polled = head;
+            POLLED.setRelease(this, head);
+            if (tail == head && untold) {
+                // Nothing is left to be told.
+                UNTOLD.setRelease(this, false);
+            }
             return true;
         } finally {
             lock.unlock();

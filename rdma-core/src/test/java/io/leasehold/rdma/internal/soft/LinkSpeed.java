@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
 final class LinkSpeed {
     private static final int BYTES = 64;
     private static final int DEPTH = 64;
+    private static final int LOOKS = 64;
     private static final double NANOS = 1e9;
     private static final Duration PATIENCE = Duration.ofSeconds(10);
     private static final Path SHARED_MEMORY = Path.of("/dev/shm");
@@ -136,10 +137,19 @@ final class LinkSpeed {
     }
 
     private static boolean poll(Pair.Side client) {
-        while (!client.completions.poll(client.completion)) {
-            Thread.yield();
+        for (int looks = 0; !client.completions.poll(client.completion); looks++) {
+            pause(looks);
         }
         return client.completion.succeeded();
+    }
+
+    /// As a waiting lease does: looks for about a microsecond, then yields from look to look.
+    private static void pause(long looks) {
+        if (looks < LOOKS) {
+            Thread.onSpinWait();
+        } else {
+            Thread.yield();
+        }
     }
 
     // ---- the ring alone: a request without payload there, a frame with 64 bytes back
@@ -157,8 +167,8 @@ final class LinkSpeed {
             }
             output.publish();
             for (int got = 0; got < depth;) {
-                while (input.isEmpty()) {
-                    Thread.yield();
+                for (int looks = 0; input.isEmpty(); looks++) {
+                    pause(looks);
                 }
                 got += takeAll(input, null);
             }
@@ -206,7 +216,7 @@ final class LinkSpeed {
                     output.publish();
                     idle = 0;
                 } else if (++idle < 10_000) {
-                    Thread.yield();
+                    pause(idle);
                 } else {
                     input.sleep(1_000_000_000L, () -> true);
                 }
