@@ -39,6 +39,8 @@ final class FrameRequester {
     private boolean notReady;
     private boolean cramped;
     private long notReadyNanos;
+    // The request that it was said for, which keeps its time however often it is said.
+    private long notReadyPlace = -1;
     // What [#isLate] saw when it was asked last.
     private boolean watching;
     private int watchedSequence;
@@ -70,7 +72,12 @@ final class FrameRequester {
         return notReady;
     }
 
-    /// When the peer said that it has no receive.
+    /// Whether the peer has said of the oldest request that it has no receive for it, whatever it said since.
+    boolean lacksReceive() {
+        return notReadyPlace == queue.done();
+    }
+
+    /// When the peer said for the first time that it has no receive for the request.
     long notReadyNanos() {
         return notReadyNanos;
     }
@@ -87,12 +94,17 @@ final class FrameRequester {
         return false;
     }
 
-    /// The first place that has certainly not been carried out.
-    long inDoubt() {
-        if (notReady) {
-            return queue.done() + 1;
-        }
-        return queue.started() + (sentOffset > 0 ? 1 : 0);
+    /// Gives up what is on the way.
+    ///
+    /// @return the first place that has certainly not been carried out
+    long giveUp() {
+        long inDoubt = notReady ? queue.done() + 1 : queue.started() + (sentOffset > 0 ? 1 : 0);
+        // What is posted from now on is not in doubt because of what was posted before.
+        notReady = false;
+        sentOffset = 0;
+        doneOffset = 0;
+        answeredSequence = nextSequence;
+        return inDoubt;
     }
 
     /// Transmits what can be.
@@ -198,8 +210,12 @@ final class FrameRequester {
         if (entry == null) {
             return false;
         }
-        NativeMemory.read(local, output.payloadAddress(at), payload);
-        entry.leave();
+        try {
+            NativeMemory.read(local, output.payloadAddress(at), payload);
+        } finally {
+            // Also if the peer has cut the file of the ring short.
+            entry.leave();
+        }
         return true;
     }
 
@@ -310,6 +326,9 @@ final class FrameRequester {
         readBytesOut = 0;
         unsendable = -1;
         notReady = true;
-        notReadyNanos = NicClock.nanos();
+        if (notReadyPlace != queue.done()) {
+            notReadyPlace = queue.done();
+            notReadyNanos = NicClock.nanos();
+        }
     }
 }

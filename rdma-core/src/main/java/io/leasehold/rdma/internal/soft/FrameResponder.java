@@ -147,7 +147,11 @@ final class FrameResponder {
     }
 
     private WorkCompletionStatus writeWithImmediate(ByteBuffer input, int at, long address, int key, int payload,
-            long payloadAddress) {
+            long payloadAddress) throws ProtocolViolation {
+        long total = Frame.first(input, at);
+        if (total < payload || total > SoftDevice.MAX_MESSAGE_BYTES) {
+            throw new ProtocolViolation("the last " + payload + " bytes of a WRITE of " + total);
+        }
         Responder responder = own.responder();
         WorkCompletionStatus status = responder.beginReceive(payload, false);
         if (status == WorkCompletionStatus.SUCCESS) {
@@ -155,7 +159,7 @@ final class FrameResponder {
         }
         if (status == WorkCompletionStatus.SUCCESS) {
             // The length of the whole, of which this is the last piece, is only reported: nothing trusts it.
-            responder.received(WorkCompletionOpcode.RECV_RDMA_WITH_IMM, (int) Frame.first(input, at),
+            responder.received(WorkCompletionOpcode.RECV_RDMA_WITH_IMM, (int) total,
                     SoftCompletionQueue.WITH_IMMEDIATE, (int) Frame.second(input, at));
         }
         return status;

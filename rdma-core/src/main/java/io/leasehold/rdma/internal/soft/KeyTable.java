@@ -12,7 +12,8 @@ import org.jspecify.annotations.Nullable;
 ///
 /// Entries are made once and reused in the order they were freed, and each keeps counting its variants, so that a key of a freed
 /// region or window opens nothing for the next 255 owners of its index. Indexes are the slots, permuted by a secret of the
-/// device: a key says nothing about the keys beside it. Lookup takes no lock.
+/// device, so that one key says nothing about the others; who has several can work it out. Keys are no secrets: what protects is
+/// what the entry says. Lookup takes no lock.
 final class KeyTable {
     private static final int INDEX_BITS = 24;
     private static final int INDEX_MASK = (1 << INDEX_BITS) - 1;

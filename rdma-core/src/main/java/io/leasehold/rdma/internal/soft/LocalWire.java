@@ -91,7 +91,6 @@ final class LocalWire implements Wire {
                 // Looked at inside: a peer that was reset and connected anew has burnt the fuse before it opened its gate again.
                 return fuse.get() ? WorkCompletionStatus.RETRY_EXC_ERR : respondOrBreak(requests, slot, length);
             } finally {
-                peer.responder().rest();
                 peer.gate().leave();
             }
         } finally {
@@ -104,15 +103,19 @@ final class LocalWire implements Wire {
     /// On the hostile fabric the connection may break here, before the effect or after it.
     private WorkCompletionStatus respondOrBreak(WorkRequests requests, int slot, int length) {
         Mischief mischief = peer.responder().mischief();
-        mischief.delay();
-        if (!mischief.breaks()) {
-            return respond(requests, slot, length);
+        try {
+            mischief.delay();
+            if (!mischief.breaks()) {
+                return respond(requests, slot, length);
+            }
+            if (mischief.coin() && respond(requests, slot, length) == Responder.NOT_READY) {
+                return Responder.NOT_READY;
+            }
+            // The failure of the request takes the rest of the connection with it.
+            return WorkCompletionStatus.RETRY_EXC_ERR;
+        } finally {
+            peer.responder().rest();
         }
-        if (mischief.coin() && respond(requests, slot, length) == Responder.NOT_READY) {
-            return Responder.NOT_READY;
-        }
-        // The failure of the request takes the rest of the connection with it.
-        return WorkCompletionStatus.RETRY_EXC_ERR;
     }
 
     private WorkCompletionStatus respond(WorkRequests requests, int slot, int length) {
@@ -162,7 +165,7 @@ final class LocalWire implements Wire {
     private int waitForReceive() {
         if (patience == null) {
             long place = own.sends().done();
-            patience = own.device().timer().after(own.receiverNotReadyNanos(), () -> own.failHead(
+            patience = own.device().timer().after(own.receiverNotReadyNanos(), () -> own.failHead(this,
                     WorkCompletionStatus.RNR_RETRY_EXC_ERR, () -> patience != null && own.sends().done() == place));
         }
         return TELL_PEER;
@@ -192,8 +195,10 @@ final class LocalWire implements Wire {
     }
 
     @Override
-    public long inDoubt() {
-        return own.sends().done() + (patience == null ? 0 : 1);
+    public long giveUp() {
+        long inDoubt = own.sends().done() + (patience == null ? 0 : 1);
+        stopWaiting();
+        return inDoubt;
     }
 
     @Override

@@ -29,10 +29,11 @@ record PeerConnection(SocketChannel channel, @Nullable RingFile rings) implement
 
     @Override
     public void close() throws IOException {
-        if (rings != null) {
-            rings.close();
+        try (channel) {
+            if (rings != null) {
+                rings.close();
+            }
         }
-        channel.close();
     }
 
     /// Whether both ends have the same address, without which they are hardly on one host.
@@ -57,12 +58,13 @@ record PeerConnection(SocketChannel channel, @Nullable RingFile rings) implement
         try {
             channel.write(ByteBuffer.wrap(Answer.offering(file.name()).encode()));
             ByteBuffer proof = Hello.readFully(channel, Answer.PROOF_BYTES, deadlineNanos);
-            agreed = proof.getLong(0) == file.proof(0) && proof.getLong(Long.BYTES) == file.proof(1);
-            return agreed ? file : null;
-        } finally {
+            boolean shown = proof.getLong(0) == file.proof(0) && proof.getLong(Long.BYTES) == file.proof(1);
             file.unlink();
+            agreed = shown;
+            return shown ? file : null;
+        } finally {
             if (!agreed) {
-                file.close();
+                file.discard();
             }
         }
     }

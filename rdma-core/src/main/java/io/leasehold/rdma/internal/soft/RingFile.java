@@ -9,6 +9,8 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFileAttributes;
+import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Set;
 
@@ -37,7 +39,9 @@ import java.util.Set;
 /// of its own, since processors fetch them in pairs. A frame is laid out as [Frame] has it, begins at a multiple of
 /// [#FRAME_ALIGNMENT] and never runs over the end of the ring: a frame of type [#PADDING] takes what is left there.
 ///
-/// Whoever may open the file is this user, who could end both processes as well. Even so nothing in it is believed.
+/// Nothing in it is believed. Whoever may open it is this user, and can do one thing more: cut it short. The JVM tells of that by
+/// an [InternalError] in whatever the thread does next. What meets one here ends the connection; but one that comes later may end
+/// the process, as this user could by a signal.
 final class RingFile implements AutoCloseable {
     /// Bytes of the ring of one direction.
     static final int RING_BYTES = 1 << 17;
@@ -61,6 +65,8 @@ final class RingFile implements AutoCloseable {
     static final int FILE_BYTES = RINGS_AT + 2 * RING_BYTES;
     /// `LEASERNG`, as bytes in the file.
     private static final long MAGIC = 0x474e_5245_5341_454cL;
+
+    private static final Set<PosixFilePermission> OWNER_ONLY = PosixFilePermissions.fromString("rw-------");
 
     private final Path path;
     private final boolean acceptor;
@@ -87,7 +93,7 @@ final class RingFile implements AutoCloseable {
     /// All of it is written: a file system that is full says so here, and not by a signal when a page is touched for the first
     /// time.
     static RingFile create(Path path, long proofHigh, long proofLow) throws IOException {
-        var ownerOnly = PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+        var ownerOnly = PosixFilePermissions.asFileAttribute(OWNER_ONLY);
         try (FileChannel channel = FileChannel.open(path,
                 Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE), ownerOnly)) {
             try {
@@ -107,8 +113,13 @@ final class RingFile implements AutoCloseable {
         }
     }
 
-    /// Maps a file that the acceptor made.
+    /// Maps a file that the acceptor made. It must be as [#create] makes it: whoever else could write to it could cut it short.
     static RingFile open(Path path) throws IOException {
+        var attributes = Files.readAttributes(path, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+        if (!attributes.permissions().equals(OWNER_ONLY)) {
+            throw new ProtocolViolation(path + " is not for its owner alone, but "
+                    + PosixFilePermissions.toString(attributes.permissions()));
+        }
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE,
                 LinkOption.NOFOLLOW_LINKS)) {
             if (channel.size() != FILE_BYTES) {
@@ -155,6 +166,15 @@ final class RingFile implements AutoCloseable {
     /// Memory of this process for [Futex#await].
     long timespec() {
         return timespec;
+    }
+
+    /// Takes the name away and unmaps it, whatever comes.
+    void discard() throws IOException {
+        try {
+            unlink();
+        } finally {
+            close();
+        }
     }
 
     /// Unmaps it: nobody may be at it any more.

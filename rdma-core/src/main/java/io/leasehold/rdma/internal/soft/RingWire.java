@@ -2,6 +2,7 @@ package io.leasehold.rdma.internal.soft;
 
 import io.leasehold.rdma.AsyncEvent;
 import io.leasehold.rdma.QueuePairAddress;
+import io.leasehold.rdma.QueuePairState;
 import io.leasehold.rdma.WorkCompletionStatus;
 import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
@@ -131,15 +132,22 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
 
     @Override
     public void start() {
-        own.addPolled(this);
-        own.device().threads().start(thread);
-        own.device().threads().startVirtual(thread.getName() + "-peer", this::watchPeer);
+        try {
+            own.device().threads().startVirtual(thread.getName() + "-peer", this::watchPeer);
+            own.addPolled(this);
+            own.device().threads().start(thread);
+        } catch (RuntimeException | Error e) {
+            own.removePolled(this);
+            end("the thread of the link did not start: " + e, AsyncEvent.Type.QP_FATAL);
+            release();
+            throw e;
+        }
     }
 
     @Override
     public void discard() {
-        file.close();
-        closeQuietly();
+        ended.compareAndSet(null, "it never began");
+        release();
     }
 
     // ---- on any thread
@@ -165,10 +173,10 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
             return NOTHING;
         }
         own.markError();
-        // A refused request is the last that the peer has looked at.
-        long inDoubt = refused ? 0 : requester.inDoubt();
+        long inDoubt = requester.giveUp();
         own.sends().finish(status);
-        own.sends().flush(inDoubt);
+        // A refused request is the last that the peer has looked at.
+        own.sends().flush(refused ? 0 : inDoubt);
         return FAILED;
     }
 
@@ -225,6 +233,8 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
             if (asleep) {
                 wakeThread();
             }
+        } catch (InternalError e) {
+            leaveToThread(e);
         } finally {
             own.sendLock().unlock();
         }
@@ -266,8 +276,8 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
     }
 
     @Override
-    public long inDoubt() {
-        return requester.inDoubt();
+    public long giveUp() {
+        return requester.giveUp();
     }
 
     @Override
@@ -311,7 +321,9 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
                 }
                 wake();
             }
-            thread.join(Duration.ofNanos(deadlineNanos - NicClock.nanos()));
+            if (thread.getState() != Thread.State.NEW) {
+                thread.join(Duration.ofNanos(deadlineNanos - NicClock.nanos()));
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
@@ -356,12 +368,16 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
             LOG.log(System.Logger.Level.ERROR, thread.getName() + ": closing the connection to " + peer, e);
             end("the connection to " + peer + " failed: " + e, AsyncEvent.Type.QP_FATAL);
         } finally {
-            unmap();
-            closeQuietly();
+            release();
             own.removePolled(this);
             own.tell();
-            finished.countDown();
         }
+    }
+
+    private void release() {
+        unmap();
+        closeQuietly();
+        finished.countDown();
     }
 
     private void end(String cause, AsyncEvent.Type event) {
@@ -374,14 +390,16 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
     private void unmap() {
         own.sendLock().lock();
         try {
-            if (failure == null) {
+            if (mapped && failure == null) {
                 output.publish();
             }
         } catch (InternalError e) {
             LOG.log(System.Logger.Level.DEBUG, "{0}: {1}", thread.getName(), e);
         } finally {
-            mapped = false;
-            file.close();
+            if (mapped) {
+                mapped = false;
+                file.close();
+            }
             own.sendLock().unlock();
         }
     }
@@ -410,8 +428,8 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
         }
         if (nowNanos - checkedNanos > tickNanos / 2 || requester.isNotReady()) {
             checkedNanos = nowNanos;
-            own.failHead(WorkCompletionStatus.RETRY_EXC_ERR, answerIsLate);
-            own.failHead(WorkCompletionStatus.RNR_RETRY_EXC_ERR, receiveIsLate);
+            own.failHead(this, WorkCompletionStatus.RETRY_EXC_ERR, answerIsLate);
+            own.failHead(this, WorkCompletionStatus.RNR_RETRY_EXC_ERR, receiveIsLate);
         }
     }
 
@@ -492,7 +510,8 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
         } else {
             patienceNanos = Math.max(PATIENCE_MIN_NANOS, patienceNanos >> 1);
             sleep();
-            busyNanos = NicClock.nanos();
+            nowNanos = NicClock.nanos();
+            busyNanos = nowNanos;
         }
     }
 
@@ -553,7 +572,8 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
 
     /// Handles the frames that have come in, and goes on with what waited for room or for an answer. Under the send lock.
     private int takeIn() {
-        if (deaf || !own.isOn(this)) {
+        // In error, what was on the way is flushed or about to be: an answer would find another request in its place.
+        if (deaf || own.state() == QueuePairState.ERR || !own.isOn(this)) {
             return NOTHING;
         }
         int left = NOTHING;
@@ -601,7 +621,7 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
     }
 
     private boolean receiveIsLate() {
-        return requester.isNotReady() && nowNanos - requester.notReadyNanos() >= own.receiverNotReadyNanos();
+        return requester.lacksReceive() && nowNanos - requester.notReadyNanos() >= own.receiverNotReadyNanos();
     }
 
     private void closeQuietly() {

@@ -93,6 +93,9 @@ final class SendQueue {
 
     /// The request at [#done] was carried out, or has failed.
     void finish(WorkCompletionStatus status) {
+        if (done == tail) {
+            throw new IllegalStateException("an answer for which there is no request");
+        }
         int slot = slot(done);
         if (status != WorkCompletionStatus.SUCCESS || !requests.has(slot, WorkRequests.UNSIGNALLED)) {
             WorkCompletionOpcode opcode = requests.completesAs(slot);
@@ -127,7 +130,7 @@ final class SendQueue {
                 requests.forget(slot);
             }
         }
-        started = tail;
+        started = done;
         completions.reclaim(owner, false, tail);
     }
 

@@ -41,6 +41,7 @@ import org.jspecify.annotations.Nullable;
 final class SoftDevice implements RdmaDevice {
     /// The longest transfer, 1 GiB.
     static final int MAX_MESSAGE_BYTES = 1 << 30;
+    private static final String CLOSED = "the device was closed";
     private static final int MAX_COMPLETION_QUEUES = 1 << 16;
     private static final int MAX_COMPLETION_ENTRIES = 1 << 22;
     private static final int MAX_REGIONS = 1 << 16;
@@ -66,6 +67,7 @@ final class SoftDevice implements RdmaDevice {
     private final Set<SoftMemoryWindow> windows = ConcurrentHashMap.newKeySet();
     private final ConcurrentMap<Integer, SoftMemoryWindow> windowsByIndex = new ConcurrentHashMap<>();
     private final ConcurrentMap<Integer, SoftQueuePair> queuePairs = new ConcurrentHashMap<>();
+    private final Set<TcpRequest> requests = ConcurrentHashMap.newKeySet();
     private final AtomicInteger regionCount = new AtomicInteger();
     private final AtomicInteger windowCount = new AtomicInteger();
     private final AtomicInteger boundWindows = new AtomicInteger();
@@ -542,6 +544,19 @@ final class SoftDevice implements RdmaDevice {
         });
     }
 
+    /// A request came in that waits for an answer.
+    void addRequest(TcpRequest request) {
+        requests.add(request);
+        if (closed) {
+            request.refuse(RdmaError.UNREACHABLE, CLOSED);
+        }
+    }
+
+    /// It does not any more.
+    void removeRequest(TcpRequest request) {
+        requests.remove(request);
+    }
+
     /// A handler of the user threw: the fabric goes on.
     void handlerThrew(String what, Throwable thrown) {
         LOG.log(System.Logger.Level.ERROR, attributes.name() + ": " + what + " threw", thrown);
@@ -560,6 +575,7 @@ final class SoftDevice implements RdmaDevice {
         }
         LocalFabric.remove(this);
         listener.set(null);
+        requests.forEach(request -> request.refuse(RdmaError.UNREACHABLE, CLOSED));
         // All connections end at the same time; each may take as long as its peer lets it.
         List<SoftQueuePair> closing = queuePairs.values().stream().filter(SoftQueuePair::beginClose).toList();
         closing.forEach(SoftQueuePair::finishClose);

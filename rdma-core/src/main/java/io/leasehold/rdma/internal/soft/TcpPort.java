@@ -146,7 +146,7 @@ final class TcpPort {
             refuse(connection.channel(), RdmaError.UNREACHABLE, "the device does not listen");
             return false;
         }
-        listener.dispatch(new TcpRequest(device, connection, hello, patienceNanos, release));
+        listener.dispatch(TcpRequest.waiting(device, connection, hello, patienceNanos, release));
         return true;
     }
 

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
 /// A connection request from another process: an open connection whose dialler waits for an [Answer].
 final class TcpRequest implements ConnectionRequest, PendingConnection {
@@ -19,17 +20,25 @@ final class TcpRequest implements ConnectionRequest, PendingConnection {
     private final Hello hello;
     private final Runnable onAnswer;
     private final AtomicBoolean answered = new AtomicBoolean();
-    private final Future<?> expiry;
+    private volatile @Nullable Future<?> expiry;
 
-    /// A request that expires when its dialler's patience ends.
-    ///
-    /// @param onAnswer runs once, when the request is answered, expired or given up
-    TcpRequest(SoftDevice device, PeerConnection connection, Hello hello, long patienceNanos, Runnable onAnswer) {
+    private TcpRequest(SoftDevice device, PeerConnection connection, Hello hello, Runnable onAnswer) {
         this.device = device;
         this.connection = connection;
         this.hello = hello;
         this.onAnswer = onAnswer;
-        expiry = device.timer().after(patienceNanos, () -> refuse(RdmaError.TIMEOUT, "the listener did not answer in time"));
+    }
+
+    /// A request that expires when its dialler's patience ends.
+    ///
+    /// @param onAnswer runs once, when the request is answered, expired or given up
+    static TcpRequest waiting(SoftDevice device, PeerConnection connection, Hello hello, long patienceNanos, Runnable onAnswer) {
+        var request = new TcpRequest(device, connection, hello, onAnswer);
+        device.addRequest(request);
+        // It may run before it is known here; then there is nothing to cancel.
+        request.expiry = device.timer().after(patienceNanos,
+                () -> request.refuse(RdmaError.TIMEOUT, "the listener did not answer in time"));
+        return request;
     }
 
     @Override
@@ -98,8 +107,12 @@ final class TcpRequest implements ConnectionRequest, PendingConnection {
         if (!answered.compareAndSet(false, true)) {
             return false;
         }
-        expiry.cancel(false);
+        device.removeRequest(this);
         onAnswer.run();
+        Future<?> timer = expiry;
+        if (timer != null) {
+            timer.cancel(false);
+        }
         return true;
     }
 

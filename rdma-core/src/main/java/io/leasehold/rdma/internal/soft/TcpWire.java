@@ -2,6 +2,7 @@ package io.leasehold.rdma.internal.soft;
 
 import io.leasehold.rdma.AsyncEvent;
 import io.leasehold.rdma.QueuePairAddress;
+import io.leasehold.rdma.QueuePairState;
 import io.leasehold.rdma.WorkCompletionStatus;
 import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
@@ -92,7 +93,14 @@ final class TcpWire implements RemoteWire, Runnable {
 
     @Override
     public void start() {
-        own.device().threads().start(thread);
+        try {
+            own.device().threads().start(thread);
+        } catch (RuntimeException | Error e) {
+            end("the thread of the link did not start: " + e, AsyncEvent.Type.QP_FATAL);
+            closeQuietly();
+            finished.countDown();
+            throw e;
+        }
     }
 
     @Override
@@ -118,10 +126,10 @@ final class TcpWire implements RemoteWire, Runnable {
             return NOTHING;
         }
         own.markError();
-        // A refused request is the last that the peer has looked at.
-        long inDoubt = refused ? 0 : requester.inDoubt();
+        long inDoubt = requester.giveUp();
         own.sends().finish(status);
-        own.sends().flush(inDoubt);
+        // A refused request is the last that the peer has looked at.
+        own.sends().flush(refused ? 0 : inDoubt);
         return FAILED;
     }
 
@@ -157,8 +165,8 @@ final class TcpWire implements RemoteWire, Runnable {
     }
 
     @Override
-    public long inDoubt() {
-        return requester.inDoubt();
+    public long giveUp() {
+        return requester.giveUp();
     }
 
     @Override
@@ -271,7 +279,8 @@ final class TcpWire implements RemoteWire, Runnable {
         int effects = NOTHING;
         own.sendLock().lock();
         try {
-            if (deaf || ended.get() != null || !own.isOn(this)) {
+            // In error, what was on the way is flushed or about to be: an answer would find another request in its place.
+            if (deaf || ended.get() != null || own.state() == QueuePairState.ERR || !own.isOn(this)) {
                 input.clear();
                 return;
             }
@@ -369,8 +378,8 @@ final class TcpWire implements RemoteWire, Runnable {
         } finally {
             own.sendLock().unlock();
         }
-        own.failHead(WorkCompletionStatus.RETRY_EXC_ERR, answerIsLate);
-        own.failHead(WorkCompletionStatus.RNR_RETRY_EXC_ERR, receiveIsLate);
+        own.failHead(this, WorkCompletionStatus.RETRY_EXC_ERR, answerIsLate);
+        own.failHead(this, WorkCompletionStatus.RNR_RETRY_EXC_ERR, receiveIsLate);
     }
 
     private boolean answerIsLate() {
@@ -378,7 +387,7 @@ final class TcpWire implements RemoteWire, Runnable {
     }
 
     private boolean receiveIsLate() {
-        return requester.isNotReady() && nowNanos - requester.notReadyNanos() >= own.receiverNotReadyNanos();
+        return requester.lacksReceive() && nowNanos - requester.notReadyNanos() >= own.receiverNotReadyNanos();
     }
 
     /// Gets the last answers to the peer: an end that closes with input unread would have them thrown away.
@@ -417,9 +426,8 @@ final class TcpWire implements RemoteWire, Runnable {
     }
 
     private void closeQuietly() {
-        try {
+        try (channel) {
             selector.close();
-            channel.close();
         } catch (IOException e) {
             LOG.log(System.Logger.Level.DEBUG, "{0}: closing: {1}", thread.getName(), e);
         }

@@ -21,8 +21,10 @@ sealed interface Wire permits LocalWire, RemoteWire {
     /// A receive was posted that the peer's message may be waiting for. The caller holds no lock.
     void receivePosted();
 
-    /// The first place of the send queue that has certainly not been carried out. The caller holds the send lock.
-    long inDoubt();
+    /// Gives up what is on the way. The caller holds the send lock and has marked the queue pair as failed.
+    ///
+    /// @return the first place of the send queue that has certainly not been carried out
+    long giveUp();
 
     /// Ends the connection; the peer learns of it. The caller holds no lock. More than once is harmless.
     void breakOff(String cause);

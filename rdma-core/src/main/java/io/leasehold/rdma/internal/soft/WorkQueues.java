@@ -184,7 +184,7 @@ final class WorkQueues {
     }
 
     private void flushSends(@Nullable Wire current) {
-        sends.flush(current == null ? 0 : current.inDoubt());
+        sends.flush(current == null ? 0 : current.giveUp());
     }
 
     private void settle(@Nullable Wire current, int effects) {
@@ -285,7 +285,10 @@ final class WorkQueues {
     /// @return whether it was another state before; then [#finishError] must follow once no lock is held
     boolean markError() {
         gate.shut();
-        return state.getAndSet(QueuePairState.ERR) != QueuePairState.ERR;
+        boolean first = state.getAndSet(QueuePairState.ERR) != QueuePairState.ERR;
+        // A connection that came up in between has opened it again.
+        gate.shut();
+        return first;
     }
 
     /// Flushes both queues and ends the connection. The caller holds no lock; without effect if the queue pair was reset
@@ -315,20 +318,21 @@ final class WorkQueues {
         tell();
     }
 
-    /// Fails the oldest request with `status`, if `still` holds under the send lock. The caller holds no lock.
-    void failHead(WorkCompletionStatus status, BooleanSupplier still) {
+    /// Fails the oldest request with `status`, if `still` holds under the send lock; of no account if `from` is a wire of a former
+    /// life. The caller holds no lock.
+    void failHead(Wire from, WorkCompletionStatus status, BooleanSupplier still) {
         sendLock.lock();
         try {
             QueuePairState now = state.get();
-            if (now != QueuePairState.RTS && now != QueuePairState.SQD || sends.done() == sends.tail() || !still.getAsBoolean()) {
+            boolean works = now == QueuePairState.RTS || now == QueuePairState.SQD;
+            if (wire != from || !works || sends.done() == sends.tail() || !still.getAsBoolean()) {
                 return;
             }
             markError();
             // A peer that is silent may have done the rest as well; one that has no receive has done nothing.
-            Wire current = wire;
-            long inDoubt = current != null && status == WorkCompletionStatus.RETRY_EXC_ERR ? current.inDoubt() : 0;
+            long inDoubt = from.giveUp();
             sends.finish(status);
-            sends.flush(inDoubt);
+            sends.flush(status == WorkCompletionStatus.RETRY_EXC_ERR ? inDoubt : 0);
         } finally {
             sendLock.unlock();
         }

@@ -8,6 +8,7 @@ import io.leasehold.rdma.DeviceOptions;
 import io.leasehold.rdma.EndpointAddress;
 import io.leasehold.rdma.Link;
 import io.leasehold.rdma.Listener;
+import io.leasehold.rdma.MemoryRegion;
 import io.leasehold.rdma.MemoryWindow;
 import io.leasehold.rdma.MemoryWindowType;
 import io.leasehold.rdma.QueuePair;
@@ -19,6 +20,7 @@ import io.leasehold.rdma.RemoteKey;
 import io.leasehold.rdma.WorkCompletionStatus;
 import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
@@ -29,6 +31,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.BlockingQueue;
@@ -188,6 +191,8 @@ final class HostileRingTest {
         WRONG_SEQUENCE(peer -> peer.send(WorkRequests.READ, 0, 7, 0, 0, 8)),
         READ_LONGER_THAN_A_SEGMENT(peer -> peer.send(WorkRequests.READ, 0, 0, 0, 0, RingOutput.SEGMENT_BYTES + 1)),
         READ_OF_NEGATIVE_LENGTH(peer -> peer.send(WorkRequests.READ, 0, 0, 0, 0, -8)),
+        WRITE_LONGER_THAN_ANY(peer -> peer.send(WorkRequests.WRITE_WITH_IMMEDIATE, 8, 0, 0, 0, 1L << 40)),
+        WRITE_SHORTER_THAN_ITS_PAYLOAD(peer -> peer.send(WorkRequests.WRITE_WITH_IMMEDIATE, 8, 0, 0, 0, 7)),
         MESSAGE_LONGER_THAN_ANY(peer -> peer.send(WorkRequests.SEND, RingOutput.SEGMENT_BYTES, 0, 0, 0, 1L << 40)),
         ANSWER_TO_NOTHING(peer -> peer.send(Frame.ACKNOWLEDGE, 0, 0, 0, 0, 0)),
         PAYLOAD_LONGER_THAN_WHAT_IS_THERE(peer -> lieAboutLength(peer, 64)),
@@ -261,6 +266,87 @@ final class HostileRingTest {
             peer.raw.truncate(0);
             Futex.wake(peer.file.counters(true) + RingFile.SLEEPING_AT);
             assertBroken(AsyncEvent.Type.QP_FATAL);
+        }
+    }
+
+    @Test
+    void aFileThatIsCutShortUnderAWriteKeepsNoRegionOpen() throws IOException, InterruptedException {
+        try (Impostor peer = impersonate(); Arena arena = Arena.ofShared()) {
+            MemoryRegion region = pair.server.domain.register(arena.allocate(4096, 64), EnumSet.of(AccessFlag.LOCAL_WRITE));
+            peer.raw.truncate(0);
+            try {
+                victim.newSendBatch().write(5, region, 0, 4096, 0x1000, 1).post();
+            } catch (InternalError e) {
+                // The JVM tells of such a fault when it likes, perhaps only now.
+                assertThat(e).hasMessageContaining("memory access");
+            }
+            assertBroken(AsyncEvent.Type.QP_FATAL);
+            Thread closer = Thread.ofPlatform().daemon().start(region::close);
+            assertThat(closer.join(PATIENCE)).as("the region is closed").isTrue();
+        }
+    }
+
+    /// An answer that comes when its request was flushed already, and the thread of the link has not heard of that.
+    @Test
+    void anAnswerToWhatWasFlushedIsNotTakenIn() throws IOException, InterruptedException {
+        victim.close();
+        victim = pair.server.domain.createQueuePair(
+                QueuePairOptions.of(pair.server.completions, pair.server.completions).withDepth(1, 1));
+        WorkQueues queues = ((SoftQueuePair) victim).queues();
+        try (Impostor peer = impersonate()) {
+            victim.newSendBatch().read(5, pair.server.region, 0, 8, 0x1000, 1).post();
+            queues.sendLock().lock();
+            try {
+                peer.send(Frame.DATA, 8, 0, 0, 0, 0);
+                queues.markError();
+                queues.sends().flush(0);
+                ((PolledWire) queues.wire()).advance();
+                assertThat(queues.sends().done()).isEqualTo(queues.sends().tail());
+            } finally {
+                queues.sendLock().unlock();
+            }
+            queues.finishError("by the test");
+            assertThat(pair.server.next().status()).isEqualTo(WorkCompletionStatus.WR_FLUSH_ERR);
+        }
+        await(() -> queues.wire() == null || pair.server.device.resources().threads() < 4);
+        assertThat(pair.server.completions.poll(pair.server.completion)).isFalse();
+    }
+
+    /// It says again and again that it has no receive, and then that it has.
+    @Test
+    void aPeerThatIsNeverReadyIsGivenUpInTime() throws IOException, InterruptedException {
+        victim.close();
+        victim = pair.server.domain.createQueuePair(QueuePairOptions.of(pair.server.completions, pair.server.completions)
+                .withTimeouts(Duration.ofSeconds(5), Duration.ofMillis(200)));
+        try (Impostor peer = impersonate()) {
+            victim.newSendBatch().send(5, pair.server.region, 0, 8).post();
+            Thread liar = Thread.ofPlatform().daemon().start(() -> {
+                var input = new RingInput(peer.file);
+                while (victim.state() == QueuePairState.RTS) {
+                    if (!input.isEmpty()) {
+                        takeAll(input);
+                        peer.send(Frame.NOT_READY, 0, 0, 0, 0, 0);
+                        peer.send(Frame.READY, 0, 0, 0, 0, 0);
+                    }
+                }
+            });
+            long start = NicClock.nanos();
+            WorkCompletionStatus status = pair.server.next().status();
+            liar.join();
+            assertThat(status).isEqualTo(WorkCompletionStatus.RNR_RETRY_EXC_ERR);
+            assertThat(NicClock.millisSince(start)).isLessThan(4000);
+        }
+    }
+
+    private static void takeAll(RingInput input) {
+        try {
+            input.begin();
+            while (input.next()) {
+                assertThat(Frame.type(input.header(), 0)).isEqualTo(WorkRequests.SEND);
+            }
+            input.giveBack();
+        } catch (ProtocolViolation e) {
+            throw new AssertionError(e);
         }
     }
 

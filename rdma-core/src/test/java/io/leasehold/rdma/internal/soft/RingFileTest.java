@@ -80,6 +80,7 @@ final class RingFileTest {
         Files.createSymbolicLink(directory.resolve(NAME), elsewhere);
         assertThatThrownBy(() -> rings.find(NAME)).isInstanceOf(IOException.class);
         Files.delete(directory.resolve(NAME));
+        RingFile.create(directory.resolve(NAME), 1, 2).close();
         Files.write(directory.resolve(NAME), new byte[100]);
         assertThatThrownBy(() -> rings.find(NAME)).isInstanceOf(ProtocolViolation.class).hasMessageContaining("100 bytes");
         Files.write(directory.resolve(NAME), new byte[RingFile.FILE_BYTES]);
@@ -98,6 +99,15 @@ final class RingFileTest {
         RingDirectory.open(directory);
         assertThat(directory.toFile().list()).containsExactlyInAnyOrder(young.getFileName().toString(),
                 other.getFileName().toString());
+    }
+
+    /// Whoever else may write to it could cut it short under this process.
+    @Test
+    void aFileThatOthersMayOpenIsNotTaken() throws IOException {
+        RingFile.create(directory.resolve(NAME), 1, 2).close();
+        Files.setPosixFilePermissions(directory.resolve(NAME), PosixFilePermissions.fromString("rw-rw-rw-"));
+        assertThatThrownBy(() -> RingFile.open(directory.resolve(NAME))).isInstanceOf(ProtocolViolation.class)
+                .hasMessageContaining("owner");
     }
 
     /// All that a full ring holds comes out as it went in, over the end of the ring many times, for frames of all lengths.
