@@ -12,8 +12,8 @@ import java.util.Set;
 /// @param host the address to listen at and to be reached at
 /// @param port the port to listen at; 0 for any free one
 /// @param links the links that may be used, the nearest that reaches the peer is chosen (software fabric only)
-/// @param sharedMemoryDirectory where the shared-memory link makes its files: on one host, both ends name the same; files have a
-///        name there for a moment only and belong to this user alone
+/// @param sharedMemoryDirectory where the ends of the shared-memory link find each other: on one host, both name the same; it holds
+///        names for a moment only, of memory that belongs to this user alone
 /// @param maxWindows most memory windows
 /// @param maxQueuePairs most queue pairs
 /// @param hostility how badly the software fabric behaves within what hardware may do; [Hostility#NONE] in production
@@ -86,7 +86,7 @@ public record DeviceOptions(String provider, String device, String host, int por
                 maxQueuePairs, hostility);
     }
 
-    /// The same with files in another directory, which must exist; one in memory is best.
+    /// The same with names in another directory, which must exist.
     public DeviceOptions withSharedMemoryDirectory(Path directory) {
         return new DeviceOptions(provider, device, host, port, links, directory, maxWindows, maxQueuePairs, hostility);
     }

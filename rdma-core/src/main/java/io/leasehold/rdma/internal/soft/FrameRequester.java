@@ -213,7 +213,6 @@ final class FrameRequester {
         try {
             NativeMemory.read(local, output.payloadAddress(at), payload);
         } finally {
-            // Also if the peer has cut the file of the ring short.
             entry.leave();
         }
         return true;

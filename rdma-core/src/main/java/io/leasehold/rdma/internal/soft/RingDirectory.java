@@ -45,7 +45,7 @@ final class RingDirectory {
             probe.unlink();
             opened.sweep(now);
         } catch (UnsupportedOperationException e) {
-            throw new IOException(directory + " cannot keep a file to its owner: " + e.getMessage(), e);
+            throw new IOException(directory + " has no symbolic links: " + e.getMessage(), e);
         }
         return opened;
     }
@@ -57,7 +57,7 @@ final class RingDirectory {
             for (Path file : files) {
                 try {
                     var attributes = Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
-                    if (isName(file.getFileName().toString()) && attributes.isRegularFile()
+                    if (isName(file.getFileName().toString()) && attributes.isSymbolicLink()
                             && attributes.lastModifiedTime().toMillis() < before) {
                         Files.delete(file);
                         LOG.log(System.Logger.Level.INFO, "removed {0}, which a process left behind", file);

@@ -3,16 +3,9 @@ package io.leasehold.rdma.internal.soft;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFileAttributes;
-import java.nio.file.attribute.PosixFilePermission;
-import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Set;
 
 /// The file that the two ends of a connection by shared memory have mapped: two rings of frames, one for each direction.
 ///
@@ -39,9 +32,7 @@ import java.util.Set;
 /// of its own, since processors fetch them in pairs. A frame is laid out as [Frame] has it, begins at a multiple of
 /// [#FRAME_ALIGNMENT] and never runs over the end of the ring: a frame of type [#PADDING] takes what is left there.
 ///
-/// Nothing in it is believed. Whoever may open it is this user, and can do one thing more: cut it short. The JVM tells of that by
-/// an [InternalError] in whatever the thread does next. What meets one here ends the connection; but one that comes later may end
-/// the process, as this user could by a signal.
+/// It is [SealedMemory], and its name a symbolic link to where other processes of this user find that. Nothing in it is believed.
 final class RingFile implements AutoCloseable {
     /// Bytes of the ring of one direction.
     static final int RING_BYTES = 1 << 17;
@@ -66,19 +57,19 @@ final class RingFile implements AutoCloseable {
     /// `LEASERNG`, as bytes in the file.
     private static final long MAGIC = 0x474e_5245_5341_454cL;
 
-    private static final Set<PosixFilePermission> OWNER_ONLY = PosixFilePermissions.fromString("rw-------");
-
     private final Path path;
     private final boolean acceptor;
+    private final SealedMemory memory;
     private final Arena arena;
     private final long address;
     private final long timespec;
 
-    private RingFile(Path path, boolean acceptor, FileChannel channel) throws IOException {
+    private RingFile(Path path, boolean acceptor, SealedMemory memory) throws IOException {
         this.path = path;
         this.acceptor = acceptor;
+        this.memory = memory;
         arena = Arena.ofShared();
-        try {
+        try (FileChannel channel = memory.channel()) {
             address = channel.map(FileChannel.MapMode.READ_WRITE, 0, FILE_BYTES, arena).address();
             MemorySegment own = arena.allocate(Futex.TIMESPEC_BYTES, Long.BYTES);
             timespec = own.address();
@@ -88,44 +79,31 @@ final class RingFile implements AutoCloseable {
         }
     }
 
-    /// Makes a file that did not exist, for its owner alone, and maps it.
-    ///
-    /// All of it is written: a file system that is full says so here, and not by a signal when a page is touched for the first
-    /// time.
+    /// Makes the memory, for its owner alone, maps it, and has `path`, which did not exist, lead to it.
     static RingFile create(Path path, long proofHigh, long proofLow) throws IOException {
-        var ownerOnly = PosixFilePermissions.asFileAttribute(OWNER_ONLY);
-        try (FileChannel channel = FileChannel.open(path,
-                Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE), ownerOnly)) {
+        SealedMemory memory = SealedMemory.create(path.getFileName().toString(), FILE_BYTES);
+        try {
+            var file = new RingFile(path, true, memory);
             try {
-                ByteBuffer zeros = ByteBuffer.allocate(FILE_BYTES);
-                while (zeros.hasRemaining()) {
-                    channel.write(zeros);
-                }
-                var file = new RingFile(path, true, channel);
                 NativeMemory.putLong(file.address + PROOF_AT, proofHigh);
                 NativeMemory.putLong(file.address + PROOF_AT + Long.BYTES, proofLow);
                 NativeMemory.putLong(file.address, MAGIC);
+                Files.createSymbolicLink(path, memory.path());
                 return file;
             } catch (IOException | RuntimeException | Error e) {
-                Files.deleteIfExists(path);
+                file.arena.close();
                 throw e;
             }
+        } catch (IOException | RuntimeException | Error e) {
+            memory.close();
+            throw e;
         }
     }
 
-    /// Maps a file that the acceptor made. It must be as [#create] makes it: whoever else could write to it could cut it short.
+    /// Maps what the acceptor made.
     static RingFile open(Path path) throws IOException {
-        var attributes = Files.readAttributes(path, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
-        if (!attributes.permissions().equals(OWNER_ONLY)) {
-            throw new ProtocolViolation(path + " is not for its owner alone, but "
-                    + PosixFilePermissions.toString(attributes.permissions()));
-        }
-        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE,
-                LinkOption.NOFOLLOW_LINKS)) {
-            if (channel.size() != FILE_BYTES) {
-                throw new ProtocolViolation(path + " has " + channel.size() + " bytes instead of " + FILE_BYTES);
-            }
-            var file = new RingFile(path, false, channel);
+        try (SealedMemory memory = SealedMemory.open(path, FILE_BYTES)) {
+            var file = new RingFile(path, false, memory);
             if (NativeMemory.getLong(file.address) != MAGIC) {
                 file.close();
                 throw new ProtocolViolation(path + " is no file of rings");
@@ -144,9 +122,11 @@ final class RingFile implements AutoCloseable {
         return NativeMemory.getLong(address + PROOF_AT + (long) half * Long.BYTES);
     }
 
-    /// Takes the name of the file away; the mappings stay.
+    /// Takes the name away; the mappings stay.
     void unlink() throws IOException {
-        Files.deleteIfExists(path);
+        try (memory) {
+            Files.deleteIfExists(path);
+        }
     }
 
     /// Where the counters lie of what this end sends, or of what it receives.
@@ -180,6 +160,8 @@ final class RingFile implements AutoCloseable {
     /// Unmaps it: nobody may be at it any more.
     @Override
     public void close() {
-        arena.close();
+        try (memory) {
+            arena.close();
+        }
     }
 }

@@ -157,14 +157,9 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
         if (!mapped || ended.get() != null) {
             return NOTHING;
         }
-        try {
-            int left = fail(requester.pump(limit), false);
-            publish();
-            return left;
-        } catch (InternalError e) {
-            leaveToThread(e);
-            return NOTHING;
-        }
+        int left = fail(requester.pump(limit), false);
+        publish();
+        return left;
     }
 
     /// Fails the request at the head and all behind it, if `status` says so. Under the send lock.
@@ -233,8 +228,6 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
             if (asleep) {
                 wakeThread();
             }
-        } catch (InternalError e) {
-            leaveToThread(e);
         } finally {
             own.sendLock().unlock();
         }
@@ -268,8 +261,6 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
                 responder.receivePosted();
                 publish();
             }
-        } catch (InternalError e) {
-            leaveToThread(e);
         } finally {
             own.sendLock().unlock();
         }
@@ -297,13 +288,8 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
     }
 
     private void wakeMapped() {
-        try {
-            if (mapped) {
-                input.wake();
-            }
-        } catch (InternalError e) {
-            // The file was cut short: the thread finds that out by itself, within a tick.
-            LOG.log(System.Logger.Level.DEBUG, "{0}: {1}", thread.getName(), e);
+        if (mapped) {
+            input.wake();
         }
     }
 
@@ -390,16 +376,14 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
     private void unmap() {
         own.sendLock().lock();
         try {
-            if (mapped && failure == null) {
-                output.publish();
-            }
-        } catch (InternalError e) {
-            LOG.log(System.Logger.Level.DEBUG, "{0}: {1}", thread.getName(), e);
-        } finally {
             if (mapped) {
+                if (failure == null) {
+                    output.publish();
+                }
                 mapped = false;
                 file.close();
             }
+        } finally {
             own.sendLock().unlock();
         }
     }
@@ -584,7 +568,6 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
             left |= own.pumpOn(this);
             publish();
         } catch (IOException | RuntimeException | Error e) {
-            // Among them the InternalError by which the JVM tells that the file was cut short under our feet.
             leaveToThread(e);
         }
         return left;

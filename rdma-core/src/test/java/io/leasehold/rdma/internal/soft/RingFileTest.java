@@ -6,11 +6,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributeView;
 import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
@@ -66,48 +70,74 @@ final class RingFileTest {
             assertThatThrownBy(() -> RingFile.create(path, 3, 4)).isInstanceOf(FileAlreadyExistsException.class);
             assertThat(file.proof(0)).as("after somebody tried to make it again").isEqualTo(1);
         }
-        assertThat(path).exists();
+        assertThat(path).isSymbolicLink();
     }
 
     @Test
     void whatThePeerNamesIsLookedAtClosely() throws IOException {
         RingDirectory rings = RingDirectory.open(directory);
-        Path elsewhere = Files.write(directory.resolve("elsewhere"), new byte[RingFile.FILE_BYTES]);
         for (String name : List.of("elsewhere", "../" + NAME, "/etc/passwd", "", NAME + "0", 'L' + NAME.substring(1))) {
             assertThatThrownBy(() -> rings.find(name)).as(name).isInstanceOf(ProtocolViolation.class);
         }
+        Path path = directory.resolve(NAME);
         assertThatThrownBy(() -> rings.find(NAME)).isInstanceOf(NoSuchFileException.class);
-        Files.createSymbolicLink(directory.resolve(NAME), elsewhere);
-        assertThatThrownBy(() -> rings.find(NAME)).isInstanceOf(IOException.class);
-        Files.delete(directory.resolve(NAME));
-        RingFile.create(directory.resolve(NAME), 1, 2).close();
-        Files.write(directory.resolve(NAME), new byte[100]);
-        assertThatThrownBy(() -> rings.find(NAME)).isInstanceOf(ProtocolViolation.class).hasMessageContaining("100 bytes");
-        Files.write(directory.resolve(NAME), new byte[RingFile.FILE_BYTES]);
-        assertThatThrownBy(() -> rings.find(NAME)).isInstanceOf(ProtocolViolation.class).hasMessageContaining("no file of rings");
+        Files.write(path, new byte[RingFile.FILE_BYTES]);
+        assertThatThrownBy(() -> rings.find(NAME)).as("an ordinary file").isInstanceOf(IOException.class);
+        for (Path other : List.of(Path.of("/dev/null"), Path.of("/dev/tty"), directory)) {
+            Files.delete(path);
+            Files.createSymbolicLink(path, other);
+            assertThatThrownBy(() -> rings.find(NAME)).as("%s", other).isInstanceOf(IOException.class);
+        }
+        Files.delete(path);
+        try (SealedMemory memory = SealedMemory.create("short", 100)) {
+            Files.createSymbolicLink(path, memory.path());
+            assertThatThrownBy(() -> rings.find(NAME)).isInstanceOf(ProtocolViolation.class).hasMessageContaining("100 bytes");
+        }
+        Files.delete(path);
+        try (SealedMemory memory = SealedMemory.create("empty", RingFile.FILE_BYTES)) {
+            Files.createSymbolicLink(path, memory.path());
+            assertThatThrownBy(() -> rings.find(NAME)).isInstanceOf(ProtocolViolation.class)
+                    .hasMessageContaining("no file of rings");
+        }
     }
 
     @Test
     void staleFilesAreSwept_othersStay() throws IOException {
-        Path stale = Files.write(directory.resolve(NAME), new byte[10]);
-        Path young = Files.write(directory.resolve("leasehold-rings-" + "1".repeat(32)), new byte[10]);
-        Path other = Files.write(directory.resolve("leasehold-rings-of-somebody"), new byte[10]);
-        FileTime old = FileTime.fromMillis(Files.getLastModifiedTime(young).toMillis() - RingDirectory.STALE.toMillis()
-                - Duration.ofSeconds(5).toMillis());
-        Files.setLastModifiedTime(stale, old);
-        Files.setLastModifiedTime(other, old);
+        Path nowhere = Path.of("/proc/self/fd/999999");
+        Path stale = Files.createSymbolicLink(directory.resolve(NAME), nowhere);
+        Path young = Files.createSymbolicLink(directory.resolve("leasehold-rings-" + "1".repeat(32)), nowhere);
+        Path other = Files.createSymbolicLink(directory.resolve("leasehold-rings-of-somebody"), nowhere);
+        FileTime now = Files.getLastModifiedTime(young, LinkOption.NOFOLLOW_LINKS);
+        FileTime old = FileTime.fromMillis(now.toMillis() - RingDirectory.STALE.toMillis() - Duration.ofSeconds(5).toMillis());
+        for (Path aged : List.of(stale, other)) {
+            Files.getFileAttributeView(aged, BasicFileAttributeView.class, LinkOption.NOFOLLOW_LINKS).setTimes(old, null, null);
+        }
         RingDirectory.open(directory);
         assertThat(directory.toFile().list()).containsExactlyInAnyOrder(young.getFileName().toString(),
                 other.getFileName().toString());
     }
 
-    /// Whoever else may write to it could cut it short under this process.
+    /// Neither by who made it nor by who found it.
     @Test
-    void aFileThatOthersMayOpenIsNotTaken() throws IOException {
+    void nobodyCanCutItShort() throws IOException {
+        Path path = directory.resolve(NAME);
+        try (RingFile file = RingFile.create(path, 1, 2); FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {
+            assertThatThrownBy(() -> channel.truncate(0)).isInstanceOf(IOException.class);
+            assertThatThrownBy(() -> channel.write(ByteBuffer.allocate(1), RingFile.FILE_BYTES)).isInstanceOf(IOException.class);
+            assertThat(Files.size(path)).isEqualTo(RingFile.FILE_BYTES);
+            file.unlink();
+            assertThat(path).doesNotExist();
+            assertThat(file.proof(0)).isEqualTo(1);
+        }
+    }
+
+    /// As when the process that made it has died.
+    @Test
+    void whatLeadsNowhereIsNotFound() throws IOException {
         RingFile.create(directory.resolve(NAME), 1, 2).close();
-        Files.setPosixFilePermissions(directory.resolve(NAME), PosixFilePermissions.fromString("rw-rw-rw-"));
-        assertThatThrownBy(() -> RingFile.open(directory.resolve(NAME))).isInstanceOf(ProtocolViolation.class)
-                .hasMessageContaining("owner");
+        Files.deleteIfExists(directory.resolve(NAME));
+        Files.createSymbolicLink(directory.resolve(NAME), Path.of("/proc/self/fd/999999"));
+        assertThatThrownBy(() -> RingDirectory.open(directory).find(NAME)).isInstanceOf(NoSuchFileException.class);
     }
 
     /// All that a full ring holds comes out as it went in, over the end of the ring many times, for frames of all lengths.
