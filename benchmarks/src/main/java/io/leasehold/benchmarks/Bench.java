@@ -5,7 +5,9 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
 /// The program `bin/leasehold bench`.
-@Command(name = "bin/leasehold bench", mixinStandardHelpOptions = true, subcommands = {StructuresCommand.class, PiecesCommand.class},
+@Command(name = "bin/leasehold bench", mixinStandardHelpOptions = true,
+        subcommands = {StructuresCommand.class, PeersCommand.class, ProtectionCommand.class, RecoveryCommand.class, ScalingCommand.class,
+                PiecesCommand.class},
         description = "Measures Leasehold. The software fabric's figures say nothing about RDMA hardware, and only ratios within one run "
                 + "mean something.",
         exitCodeListHeading = "Exit status:%n",

@@ -58,6 +58,15 @@ final class Child implements AutoCloseable {
         return new Child(name, new ProcessBuilder(command).redirectError(log.toFile()).start(), log);
     }
 
+    /// Waits for the first byte that it prints.
+    ///
+    /// @throws IOException with what it complained about, if it ends before
+    void awaitOutput() throws IOException {
+        if (output().read() < 0) {
+            throw new IOException(complaint());
+        }
+    }
+
     String name() {
         return name;
     }

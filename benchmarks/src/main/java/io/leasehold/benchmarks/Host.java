@@ -35,6 +35,14 @@ record Host(Path directory, int processor) implements AutoCloseable {
         return command;
     }
 
+    /// A file in memory, if the host has such, that goes at the end.
+    Path sharedFile(String name) throws IOException {
+        Path memory = Path.of("/dev/shm");
+        Path file = Files.createTempFile(Files.isWritable(memory) ? memory : directory, "leasehold-bench-" + name, "");
+        file.toFile().deleteOnExit();
+        return file;
+    }
+
     @Override
     public void close() {
         try (Stream<Path> files = Files.walk(directory)) {

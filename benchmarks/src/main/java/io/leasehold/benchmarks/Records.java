@@ -32,6 +32,17 @@ final class Records {
         return key;
     }
 
+    /// What stands for a key of a map in a store that has no maps: as long as the key, and for no other map the same but by a
+    /// chance of one in 2^64.
+    static byte[] qualified(byte[] map, byte[] key) {
+        byte[] qualified = new byte[KEY_BYTES];
+        for (int i = 0; i < KEY_BYTES; i++) {
+            int digit = key[i] <= '9' ? key[i] - '0' : key[i] - 'a' + 10;
+            qualified[i] = DIGITS[digit + map[i % map.length] & 15];
+        }
+        return qualified;
+    }
+
     /// A new value for an entry.
     byte[] value(long entry) {
         byte[] value = pattern.clone();

@@ -1,8 +1,10 @@
 package io.leasehold.benchmarks;
 
+import com.hazelcast.core.HazelcastInstance;
 import io.leasehold.lease.MemoryNode;
 import io.leasehold.lease.NodeOptions;
 import java.io.PrintStream;
+import java.net.InetSocketAddress;
 
 /// The process behind a [JavaServer]: prints where it can be reached, and ends when standard input does.
 final class ServerMain {
@@ -18,6 +20,22 @@ final class ServerMain {
                 MemoryNode node = MemoryNode.start(NodeOptions.ofMemory(Long.parseLong(arguments[1]) << 20).allowingUnprotected());
                 out.println(node.address());
                 yield node;
+            }
+            case "rpc" -> {
+                RpcServer rpc = new RpcServer();
+                out.println(rpc.address());
+                yield rpc;
+            }
+            case "hazelcast" -> {
+                HazelcastInstance member = HazelcastServer.run();
+                InetSocketAddress address = member.getCluster().getLocalMember().getSocketAddress();
+                out.println(NativeServer.LOOPBACK + ":" + address.getPort());
+                yield member::shutdown;
+            }
+            case "infinispan" -> {
+                out.println(InfinispanServer.run());
+                yield () -> {
+                };
             }
             default -> throw new IllegalArgumentException("no server " + arguments[0]);
         };

@@ -18,7 +18,7 @@ final class StructuresCommand implements Callable<Integer> {
     private final RunOptions run = new RunOptions();
 
     @Mixin
-    private final WorkloadOptions workloads = new WorkloadOptions();
+    private final WorkloadOptions workloads = new WorkloadOptions(List.of(8, 64, 1024, 4096), List.of(WorkloadOptions.Mode.values()));
 
     @Option(names = "--links", split = ",", paramLabel = "LINK", description = "SHARED_MEMORY, TCP (default: ${DEFAULT-VALUE})",
             defaultValue = "SHARED_MEMORY,TCP")

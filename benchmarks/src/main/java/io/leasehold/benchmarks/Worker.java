@@ -47,7 +47,7 @@ final class Worker implements AutoCloseable {
 
     /// What each process of clients gets, of ours and of peers.
     static List<String> options() {
-        return List.of("-Xms512m", "-Xmx2g", "-XX:+UseG1GC", "-XX:+IgnoreUnrecognizedVMOptions", "--sun-misc-unsafe-memory-access=allow",
+        return List.of("-Xms256m", "-Xmx1g", "-XX:+UseG1GC", "-XX:+IgnoreUnrecognizedVMOptions", "--sun-misc-unsafe-memory-access=allow",
                 "-Djava.util.logging.config.class=" + QuietLogging.class.getName());
     }
 

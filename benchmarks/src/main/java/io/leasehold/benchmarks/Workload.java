@@ -23,8 +23,8 @@ record Workload(Mix mix, Distribution distribution, int valueBytes, long entries
         }
     }
 
-    /// The map that it is about: one for each length of values.
+    /// The map that it is about: one for each length of values and number of entries.
     String map() {
-        return "ycsb-" + valueBytes;
+        return "ycsb-" + valueBytes + "-" + entries;
     }
 }

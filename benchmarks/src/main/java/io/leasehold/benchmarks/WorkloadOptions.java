@@ -39,18 +39,23 @@ final class WorkloadOptions {
             description = "of keys, but for mix D: UNIFORM, ZIPFIAN (0.99) (default: ${DEFAULT-VALUE})", defaultValue = "UNIFORM,ZIPFIAN")
     private List<Distribution> distributions = List.of();
 
-    @Option(names = "--values", split = ",", paramLabel = "BYTES", description = "lengths of values (default: ${DEFAULT-VALUE})",
-            defaultValue = "8,64,1024,4096")
-    private List<Integer> values = List.of();
+    @Option(names = "--values", split = ",", paramLabel = "BYTES", description = "lengths of values (default: ${DEFAULT-VALUE})")
+    private List<Integer> values;
 
     @Option(names = "--modes", split = ",", paramLabel = "HOW",
             description = "SYNC (1 thread, 1 operation after the other), WINDOW (64 in flight), TWO (2 processes, each as SYNC), "
-                    + "PACED (open loop: at half the rate of SYNC, latencies from when each was due) (default: ${DEFAULT-VALUE})",
-            defaultValue = "SYNC,WINDOW,TWO,PACED")
-    private List<Mode> modes = List.of();
+                    + "PACED (open loop: at half the rate of SYNC, latencies from when each was due) (default: ${DEFAULT-VALUE})")
+    private List<Mode> modes;
 
     @Option(names = "--entries", paramLabel = "N", description = "in each map (default: ${DEFAULT-VALUE})", defaultValue = "100000")
     private long entries;
+
+    /// @param values lengths of values, unless the command line names others
+    /// @param modes unless the command line names others
+    WorkloadOptions(List<Integer> values, List<Mode> modes) {
+        this.values = values;
+        this.modes = modes;
+    }
 
     List<Mode> modes() {
         return modes;
