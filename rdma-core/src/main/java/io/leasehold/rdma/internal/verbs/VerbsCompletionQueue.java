@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.HashSet;
+import java.util.Iterator;
 import java.util.Set;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -33,6 +34,7 @@ final class VerbsCompletionQueue implements CompletionQueue {
     private final Set<VerbsQueuePair> users = new HashSet<>();
     /// Requests that the device never took, whose completions come after those that it did; nearly always empty.
     private final ArrayDeque<Refused> refused = new ArrayDeque<>(0);
+    private final WorkCompletion dropped = new WorkCompletion();
     private int taken;
     private int filled;
     private boolean armed;
@@ -41,6 +43,10 @@ final class VerbsCompletionQueue implements CompletionQueue {
 
     /// A request that the device never took.
     private record Refused(VerbsQueuePair queuePair, long tag) {
+        /// Whether all before it have completed, or nobody waits for it any more.
+        boolean isDue() {
+            return !queuePair.isOf(tag) || queuePair.isOldest(tag);
+        }
     }
 
     VerbsCompletionQueue(VerbsDevice device, int slot, long pointer) {
@@ -101,11 +107,13 @@ final class VerbsCompletionQueue implements CompletionQueue {
         }
     }
 
-    /// A request that the device did not take completes when all before it have.
-    void refuse(VerbsQueuePair queuePair, long tag) {
+    /// Requests that the device was not given, from `position` on, complete when all before them have.
+    void refuse(VerbsQueuePair queuePair, long tags, long position, int count) {
         lock.lock();
         try {
-            refused.add(new Refused(queuePair, tag));
+            for (int i = 0; i < count; i++) {
+                refused.add(new Refused(queuePair, RequestTag.at(tags, position + i)));
+            }
             added.signalAll();
         } finally {
             lock.unlock();
@@ -149,13 +157,16 @@ final class VerbsCompletionQueue implements CompletionQueue {
     }
 
     private boolean pollRefused(WorkCompletion into) {
-        for (Refused first = refused.peek(); first != null; first = refused.peek()) {
-            if (first.queuePair.isOf(first.tag) && !first.queuePair.isOldest(first.tag)) {
-                return false;
-            }
-            refused.remove();
-            if (first.queuePair.retireRefused(first.tag, into)) {
-                return true;
+        if (refused.isEmpty()) {
+            return false;
+        }
+        for (Iterator<Refused> all = refused.iterator(); all.hasNext();) {
+            Refused one = all.next();
+            if (one.isDue()) {
+                all.remove();
+                if (one.queuePair.retireRefused(one.tag, into)) {
+                    return true;
+                }
             }
         }
         return false;
@@ -167,10 +178,15 @@ final class VerbsCompletionQueue implements CompletionQueue {
             if (device.isWanted(buffer + (long) taken * Abi.Completion.BYTES)) {
                 return true;
             }
-            taken++;
+            // It may still be what others wait for.
+            device.retire(buffer + (long) taken++ * Abi.Completion.BYTES, dropped);
         }
-        Refused first = refused.peek();
-        return first != null && first.queuePair.isOf(first.tag) && first.queuePair.isOldest(first.tag);
+        for (Refused one : refused) {
+            if (one.queuePair.isOf(one.tag) && one.isDue()) {
+                return true;
+            }
+        }
+        return false;
     }
 
     @Override

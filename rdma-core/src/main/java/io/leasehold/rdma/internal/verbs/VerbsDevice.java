@@ -368,11 +368,11 @@ final class VerbsDevice implements RdmaDevice {
         return queuePair != null && queuePair.retire(tag, completion, into);
     }
 
-    /// Whether a native completion is of a life of a queue pair that goes on.
+    /// Whether a native completion is of a life of a queue pair that goes on, and of a request of the user.
     boolean isWanted(long completion) {
         long tag = RawMemory.getLong(completion + Abi.Completion.ID);
         VerbsQueuePair queuePair = queuePairs.get(RequestTag.slot(tag));
-        return queuePair != null && queuePair.isOf(tag);
+        return queuePair != null && queuePair.isOf(tag) && !queuePair.isNudge(tag);
     }
 
     /// The device says that the completion queue at that place is not empty.

@@ -137,22 +137,18 @@ final class VerbsQueuePair implements QueuePair {
     }
 
     PostStatus post(VerbsSendBatch batch) {
-        return flushed(queues.post(this, batch));
+        return queues.post(this, batch);
     }
 
     @Override
     public PostStatus postReceive(long id, MemoryRegion region, long offset, int lengthBytes) {
         PostStatus status = queues.postReceive(pointer, id, region, offset, lengthBytes);
-        return flushed(status);
-    }
-
-    /// rxe flushes what is outstanding when a queue pair goes to ERR, and not surely what is posted later.
-    private PostStatus flushed(PostStatus status) {
+        // It flushes what is outstanding when a queue pair goes to ERR, and not surely what is posted later.
         if (status == PostStatus.POSTED && queues.state() == QueuePairState.ERR && device.isRxe()) {
             control.lock();
             try {
                 if (!queues.isClosed() && queues.state() == QueuePairState.ERR) {
-                    transitions.to(QueuePairState.ERR);
+                    failDevice();
                 }
             } finally {
                 control.unlock();
@@ -161,11 +157,26 @@ final class VerbsQueuePair implements QueuePair {
         return status;
     }
 
+    /// Takes the device's queue pair to ERR, if that can be done. Under `control` or the send lock, so that it exists and has this
+    /// life.
+    void failDevice() {
+        try {
+            transitions.to(QueuePairState.ERR);
+        } catch (RdmaException e) {
+            device.handlerThrew("failing queue pair " + number(), e);
+        }
+    }
+
     // ---- completions
 
     /// Whether a tag is of this life of this queue pair.
     boolean isOf(long tag) {
         return queues.isOf(tag);
+    }
+
+    /// Whether the request with that tag is of no interest to the user.
+    boolean isNudge(long tag) {
+        return queues.isNudge(tag);
     }
 
     boolean isOldest(long tag) {
@@ -189,15 +200,9 @@ final class VerbsQueuePair implements QueuePair {
                 if (queues.isClosed() || queues.generation() != generation) {
                     return;
                 }
-                queues.markError();
+                queues.fail(device.isRxe() ? this::failDevice : () -> { });
                 told = attachment;
                 changed.signalAll();
-                if (device.isRxe()) {
-                    transitions.to(QueuePairState.ERR);
-                }
-            } catch (RdmaException e) {
-                device.handlerThrew("failing queue pair " + number(), e);
-                return;
             } finally {
                 control.unlock();
             }
@@ -205,23 +210,6 @@ final class VerbsQueuePair implements QueuePair {
                 told.say(cause, detail);
             }
         });
-    }
-
-    /// The library refused what it had taken in part: this life of the queue pair ends. The caller may hold any lock.
-    void giveUp(int generation) {
-        device.announcements().later(() -> {
-            control.lock();
-            try {
-                if (!queues.isClosed() && queues.generation() == generation) {
-                    transitions.to(QueuePairState.ERR);
-                }
-            } catch (RdmaException e) {
-                device.handlerThrew("failing queue pair " + number(), e);
-            } finally {
-                control.unlock();
-            }
-        });
-        brokeDown(generation, Attachment.Cause.GONE, "the peer's queue pair refused a request of its owner");
     }
 
     /// The device says that a request of the peer broke the queue pair.
@@ -312,7 +300,9 @@ final class VerbsQueuePair implements QueuePair {
         if (queues.state() == QueuePairState.SQD) {
             transitions.to(QueuePairState.RTS);
             queues.change(QueuePairState.SQD, QueuePairState.RTS);
-            queues.nudge(this);
+            if (device.isRxe()) {
+                queues.nudge(this);
+            }
         } else if (connected != null) {
             transitions.toReadyToSend(psn, Patience.timeoutExponent(options.responseTimeout()),
                     Math.min(options.maxReadAtomic(), connected.serves()));
@@ -352,8 +342,7 @@ final class VerbsQueuePair implements QueuePair {
             // There is no way from RESET to ERR.
             transitions.toInit();
         }
-        queues.markError();
-        transitions.to(QueuePairState.ERR);
+        queues.fail(() -> transitions.to(QueuePairState.ERR));
         return detach();
     }
 
@@ -386,11 +375,12 @@ final class VerbsQueuePair implements QueuePair {
 
     /// Any state to RESET. Under the lock.
     private @Nullable Attachment reset() {
-        // Some devices refuse to reset what is reset.
-        if (queues.state() != QueuePairState.RESET) {
-            transitions.to(QueuePairState.RESET);
-        }
-        queues.reset();
+        queues.reset(() -> {
+            // Some devices refuse to reset what is reset.
+            if (queues.state() != QueuePairState.RESET) {
+                transitions.to(QueuePairState.RESET);
+            }
+        });
         psn = device.newSequenceNumber();
         peer = null;
         remote = null;
@@ -602,8 +592,7 @@ final class VerbsQueuePair implements QueuePair {
                 return;
             }
             if (queues.state() != QueuePairState.ERR) {
-                queues.markError();
-                transitions.to(QueuePairState.ERR);
+                queues.fail(this::failDevice);
             }
             changed.signalAll();
             boolean refused = cause != Attachment.Cause.GONE;
@@ -616,8 +605,6 @@ final class VerbsQueuePair implements QueuePair {
                     case REQUEST_REFUSED -> AsyncEvent.Type.QP_REQ_ERR;
                 }, number(), detail));
             }
-        } catch (RdmaException e) {
-            device.handlerThrew("failing a queue pair whose peer is gone", e);
         } finally {
             control.unlock();
         }

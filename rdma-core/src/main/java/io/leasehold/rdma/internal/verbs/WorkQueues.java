@@ -21,6 +21,9 @@ import org.jspecify.annotations.Nullable;
 /// did not carry it out. Here it promises the latter, as [WorkCompletionStatus] says, and so it is passed on if the peer is known to
 /// have refused an earlier request, or if the queue pair was known to be in ERR when the request was posted; otherwise the request
 /// completes with `RETRY_EXC_ERR`.
+///
+/// **What is posted in ERR** is not given to the device, whatever that would make of it: it completes as flushed when all that the
+/// device has been given is retired. Lest the last of that is carried out without a word, a *nudge* is posted behind it, once.
 final class WorkQueues {
     private static final WorkCompletionStatus[] STATUSES = WorkCompletionStatus.values();
 
@@ -41,8 +44,10 @@ final class WorkQueues {
     private volatile int generation;
     private long sendTags;
     private long receiveTags;
-    /// The first request that was posted when the queue pair was known to be in ERR.
+    /// The first request that the device was not given since the queue pair was known to be in ERR, or that it refused.
     private volatile long errorFrom = Long.MAX_VALUE;
+    /// Whether the last request that the device took completes without a word; under the send lock.
+    private boolean quietEnd;
     /// Whether the peer refused a request; under the lock of the completion queue.
     private boolean refusedByPeer;
     /// Whether the device refused the rest of the batch that is being posted; under the send lock.
@@ -70,6 +75,7 @@ final class WorkQueues {
         sendTags = RequestTag.base(false, slot, generation);
         receiveTags = RequestTag.base(true, slot, generation);
         errorFrom = Long.MAX_VALUE;
+        quietEnd = false;
         refusedByPeer = false;
     }
 
@@ -131,7 +137,21 @@ final class WorkQueues {
         }
     }
 
-    /// What is posted from now on is known not to be carried out.
+    /// To ERR. Nobody posts meanwhile, so that each request was either given to a device that was not yet in ERR, and is in doubt,
+    /// or is never given to it.
+    ///
+    /// @param toError takes the device there; if it throws, it is given nothing more all the same
+    void fail(Runnable toError) {
+        sendLock.lock();
+        try {
+            toError.run();
+        } finally {
+            markError();
+            sendLock.unlock();
+        }
+    }
+
+    /// The device is in ERR, or was not willing to go there: what is posted from now on it will not be given.
     void markError() {
         lockQueues();
         try {
@@ -141,18 +161,25 @@ final class WorkQueues {
         }
     }
 
-    /// What was outstanding is dropped, and its completions with it.
-    void reset() {
+    /// To RESET: what was outstanding is dropped, and its completions with it. Nobody posts meanwhile: the device would carry it out
+    /// in its next life.
+    ///
+    /// @param toReset takes the device there; if it throws, nothing has changed
+    void reset(Runnable toReset) {
         sendLock.lock();
         receiveLock.lock();
-        lockQueues();
         try {
-            ring.abandon();
-            receiveRing.abandon();
-            begin();
-            state = QueuePairState.RESET;
+            toReset.run();
+            lockQueues();
+            try {
+                ring.abandon();
+                receiveRing.abandon();
+                begin();
+                state = QueuePairState.RESET;
+            } finally {
+                unlockQueues();
+            }
         } finally {
-            unlockQueues();
             receiveLock.unlock();
             sendLock.unlock();
         }
@@ -193,14 +220,16 @@ final class WorkQueues {
             if (batch.size() > sendPlaces - ring.used()) {
                 return PostStatus.QUEUE_FULL;
             }
-            if (now == QueuePairState.ERR && errorFrom == Long.MAX_VALUE) {
-                errorFrom = ring.posted();
+            if (batch.hasBinds() && !prepareBinds(queuePair, batch)) {
+                return PostStatus.INVALID_REQUEST;
+            }
+            if (now == QueuePairState.ERR) {
+                releaseBinds(batch, 0, batch.size());
+                flush(queuePair, batch, 0);
+                return PostStatus.POSTED;
             }
             brokeOff = false;
-            if (!batch.hasBinds()) {
-                return postRun(queuePair, batch, 0, batch.size());
-            }
-            return prepareBinds(queuePair, batch) ? postWithBinds(queuePair, batch) : PostStatus.INVALID_REQUEST;
+            return batch.hasBinds() ? postWithBinds(queuePair, batch) : postRun(queuePair, batch, 0, batch.size());
         } finally {
             sendLock.unlock();
             Reference.reachabilityFence(batch.keepAlive());
@@ -282,6 +311,7 @@ final class WorkQueues {
         int status = device.operations().postSend(queuePair.pointer(), batch.request(from), batch.badRequest());
         if (status == 0) {
             boundTo(batch, from, to);
+            taken(batch, to);
             return PostStatus.POSTED;
         }
         long bad = RawMemory.getLong(batch.badRequest());
@@ -309,7 +339,13 @@ final class WorkQueues {
             return refused(queuePair, batch, i, i + 1, first, status);
         }
         window.posted(0);
+        taken(batch, i + 1);
         return PostStatus.POSTED;
+    }
+
+    /// The device took the requests before `end`.
+    private void taken(VerbsSendBatch batch, int end) {
+        quietEnd = (RawMemory.getInt(batch.request(end - 1) + Abi.SendRequest.FLAGS) & Abi.SIGNALED) == 0;
     }
 
     /// Enters the requests `[from, to)` into the ring and tags them.
@@ -356,51 +392,84 @@ final class WorkQueues {
     }
 
     /// The library refused the request `at`, at `position`, and took none after it; those before `to` are in the ring. If it took
-    /// none at all, nothing was posted; else those that it did not take are flushed, behind those that it did.
+    /// none at all, nothing was posted; else this life of the queue pair ends, and those that it did not take are flushed.
     private PostStatus refused(VerbsQueuePair queuePair, VerbsSendBatch batch, int at, int to, long position, int status) {
         releaseBinds(batch, at, batch.size());
+        for (int i = at; i < to; i++) {
+            RawMemory.putLong(batch.request(i) + Abi.SendRequest.ID, ring.id(position + i - at));
+        }
+        ring.posted(position);
         if (at == 0) {
-            ring.posted(position);
             return status == NativeFailure.ENOMEM || status == NativeFailure.EAGAIN ? PostStatus.QUEUE_FULL
                     : PostStatus.INVALID_REQUEST;
         }
         brokeOff = true;
-        for (int i = at; i < batch.size(); i++) {
-            long request = batch.request(i);
-            long id = i < to ? ring.id(position + i - at) : RawMemory.getLong(request + Abi.SendRequest.ID);
-            // Without its window: that was given back above.
-            ring.put(position + i - at, id, RawMemory.getInt(request + Abi.SendRequest.OPCODE), 0, 0, null, null);
-        }
-        ring.posted(position + batch.size() - at);
-        errorFrom = Math.min(errorFrom, position);
+        taken(batch, at);
+        // At once: nothing may be carried out behind the hole.
+        queuePair.failDevice();
         markError();
-        for (int i = at; i < batch.size(); i++) {
-            sends.refuse(queuePair, RequestTag.at(sendTags, position + i - at));
-        }
-        queuePair.giveUp(generation);
+        flush(queuePair, batch, at);
+        queuePair.brokeDown(generation, Attachment.Cause.GONE, "the peer's queue pair refused a request of its owner");
         return PostStatus.POSTED;
+    }
+
+    /// The requests of a batch from `from` on, which the device is not given, complete as flushed behind those that it was. Under the
+    /// send lock, in ERR.
+    private void flush(VerbsQueuePair queuePair, VerbsSendBatch batch, int from) {
+        if (errorFrom == Long.MAX_VALUE) {
+            errorFrom = ring.posted();
+            if (quietEnd && ring.used() > 0) {
+                postNudge(queuePair, true);
+                if (device.isRxe()) {
+                    // It flushes what is there when it goes to ERR, and not surely what comes later.
+                    queuePair.failDevice();
+                }
+            }
+        }
+        long first = ring.posted();
+        int count = batch.size() - from;
+        for (int i = 0; i < count; i++) {
+            long request = batch.request(from + i);
+            // Without its window: that was given back.
+            ring.put(first + i, RawMemory.getLong(request + Abi.SendRequest.ID), RawMemory.getInt(request + Abi.SendRequest.OPCODE),
+                    0, 0, null, null);
+        }
+        ring.posted(first + count);
+        sends.refuse(queuePair, sendTags, first, count);
     }
 
     /// Rings the doorbell for what was posted while the send queue was drained: rxe does not look at it again by itself.
     void nudge(VerbsQueuePair queuePair) {
-        VerbsSendBatch batch = new VerbsSendBatch(queuePair);
-        batch.writeInline(0, MemorySegment.NULL, 0, 0, 0, 0).unsignalled();
         sendLock.lock();
         try {
-            if (closed || ring.used() == 0 || ring.used() > sendPlaces) {
-                return;
-            }
-            long position = ring.posted();
-            ring.put(position, 0, SendRing.NUDGE, 0, 0, null, null);
-            RawMemory.putLong(batch.request(0) + Abi.SendRequest.ID, RequestTag.at(sendTags, position));
-            ring.posted(position + 1);
-            if (device.operations().postSend(queuePair.pointer(), batch.request(0), batch.badRequest()) != 0) {
-                ring.posted(position);
+            if (!closed && ring.used() > 0) {
+                postNudge(queuePair, false);
             }
         } finally {
             sendLock.unlock();
-            Reference.reachabilityFence(batch.keepAlive());
         }
+    }
+
+    private void postNudge(VerbsQueuePair queuePair, boolean signalled) {
+        if (ring.used() > sendPlaces) {
+            // The one place for nudges is taken by one.
+            return;
+        }
+        VerbsSendBatch batch = new VerbsSendBatch(queuePair);
+        batch.writeInline(0, MemorySegment.NULL, 0, 0, 0, 0);
+        if (!signalled) {
+            batch.unsignalled();
+        }
+        long position = ring.posted();
+        ring.put(position, 0, SendRing.NUDGE, 0, 0, null, null);
+        RawMemory.putLong(batch.request(0) + Abi.SendRequest.ID, RequestTag.at(sendTags, position));
+        ring.posted(position + 1);
+        if (device.operations().postSend(queuePair.pointer(), batch.request(0), batch.badRequest()) == 0) {
+            taken(batch, 1);
+        } else {
+            ring.posted(position);
+        }
+        Reference.reachabilityFence(batch.keepAlive());
     }
 
     PostStatus postReceive(long pointer, long id, MemoryRegion region, long offset, int lengthBytes) {
@@ -432,6 +501,11 @@ final class WorkQueues {
     /// Whether a tag is of a request that is outstanding.
     boolean isOf(long tag) {
         return RequestTag.isReceive(tag) ? RequestTag.sameQueue(tag, receiveTags) : RequestTag.sameQueue(tag, sendTags);
+    }
+
+    /// Whether the request with that tag, which is outstanding, is one of our own.
+    boolean isNudge(long tag) {
+        return !RequestTag.isReceive(tag) && ring.opcode(RequestTag.position(tag, ring.retired())) == SendRing.NUDGE;
     }
 
     boolean isOldest(long tag) {

@@ -1,5 +1,7 @@
 package io.leasehold.rdma.internal.verbs;
 
+import io.leasehold.rdma.QueuePairState;
+import io.leasehold.rdma.WorkCompletionStatus;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -20,6 +22,10 @@ final class FakeVerbs implements VerbsLibrary {
     private static final Linker LINKER = Linker.nativeLinker();
     private static final ValueLayout.OfLong P = ValueLayout.JAVA_LONG;
     private static final ValueLayout.OfInt I = ValueLayout.JAVA_INT;
+
+    private static final int RESET = QueuePairState.RESET.ordinal();
+    private static final int ERR = QueuePairState.ERR.ordinal();
+    private static final int FLUSHED = WorkCompletionStatus.WR_FLUSH_ERR.ordinal();
 
     /// A request as the library got it.
     ///
@@ -60,6 +66,11 @@ final class FakeVerbs implements VerbsLibrary {
     /// The request of the next chain that is refused, from 0, and with what.
     int refusedAt = -1;
     int refusedWith;
+    /// Whether what is posted and has not completed is flushed when the queue pair goes to ERR, and what is posted then.
+    boolean flushes;
+    private final Map<Long, Deque<Long>> outstanding = new HashMap<>();
+    /// Runs while a queue pair is being modified, before it is.
+    volatile Runnable duringModify = () -> { };
     /// What the next control call of that name fails with.
     String failing = "";
     int failingWith;
@@ -126,10 +137,31 @@ final class FakeVerbs implements VerbsLibrary {
 
     /// Adds a completion to the queue of a queue pair.
     synchronized void complete(long queuePair, long tag, int status) {
+        Deque<Long> taken = outstanding.get(queuePair);
+        if (taken.contains(tag)) {
+            // All before it were carried out as well.
+            while (taken.remove() != tag) {
+                continue;
+            }
+        }
+        if (status != 0) {
+            states.put(queuePair, ERR);
+        }
         long queue = RawMemory.getLong(queuePair + Abi.Handle.PAIR_SEND_QUEUE);
         // The opcode of a completion is undefined when it failed, and so it is here.
         completions.get(queue).add(new Completed(tag, status, status == 0 ? 0 : 0x5a5a,
                 RawMemory.getInt(queuePair + Abi.Handle.PAIR_NUMBER)));
+    }
+
+    /// Whether the device has that queue pair in ERR.
+    synchronized boolean isInError(long queuePair) {
+        return states.get(queuePair) == ERR;
+    }
+
+    private void flush(long queuePair) {
+        for (long tag : List.copyOf(outstanding.get(queuePair))) {
+            complete(queuePair, tag, FLUSHED);
+        }
     }
 
     // ---- the data path, called by function pointer
@@ -153,9 +185,16 @@ final class FakeVerbs implements VerbsLibrary {
                     RawMemory.getInt(list + Abi.Scatter.LENGTH));
             posted.add(new Posted(RawMemory.getBytes(request, Abi.SendRequest.BYTES),
                     window == 0 ? 0 : RawMemory.getInt(window + Abi.Handle.WINDOW_KEY), payload));
+            outstanding.get(queuePair).add(RawMemory.getLong(request));
             boolean signalled = (RawMemory.getInt(request + Abi.SendRequest.FLAGS) & Abi.SIGNALED) != 0;
-            if (completes && signalled) {
+            if (states.get(queuePair) == ERR) {
+                if (flushes) {
+                    flush(queuePair);
+                }
+            } else if (completes && signalled) {
                 complete(queuePair, RawMemory.getLong(request), 0);
+            } else if (completes) {
+                outstanding.get(queuePair).clear();
             }
         }
         return 0;
@@ -356,13 +395,24 @@ final class FakeVerbs implements VerbsLibrary {
         RawMemory.putInt(pair + Abi.Handle.PAIR_TYPE, RawMemory.getInt(init + Abi.PairInit.TYPE));
         RawMemory.putInt(pair + Abi.Handle.PAIR_NUMBER, ++lastNumber);
         states.put(pair, 0);
+        outstanding.put(pair, new ArrayDeque<>());
         return pair;
     }
 
     @Override
-    public synchronized void modifyQp(long queuePair, long attributes, int mask) {
+    public void modifyQp(long queuePair, long attributes, int mask) {
+        duringModify.run();
         call("ibv_modify_qp");
-        states.put(queuePair, RawMemory.getInt(attributes + Abi.PairAttributes.STATE));
+        modify(queuePair, RawMemory.getInt(attributes + Abi.PairAttributes.STATE));
+    }
+
+    private synchronized void modify(long queuePair, int state) {
+        states.put(queuePair, state);
+        if (state == RESET) {
+            outstanding.get(queuePair).clear();
+        } else if (state == ERR && flushes) {
+            flush(queuePair);
+        }
     }
 
     @Override
