@@ -15,7 +15,7 @@ public final class AsyncEvents {
     private final ConcurrentLinkedQueue<Runnable> tasks = new ConcurrentLinkedQueue<>();
     private final AtomicInteger waiting = new AtomicInteger();
 
-    /// @param onThrown told what an observer has thrown
+    /// @param onThrown told what an observer, or a task, has thrown
     public AsyncEvents(DeviceThreads threads, Consumer<Throwable> onThrown) {
         this.threads = threads;
         this.onThrown = onThrown;
@@ -51,7 +51,12 @@ public final class AsyncEvents {
         do {
             Runnable task = tasks.poll();
             if (task != null) {
-                task.run();
+                try {
+                    task.run();
+                } catch (RuntimeException | Error e) {
+                    // What is behind it comes all the same.
+                    onThrown.accept(e);
+                }
             }
         } while (waiting.decrementAndGet() > 0);
     }

@@ -6,6 +6,7 @@ import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.WorkCompletion;
 import io.leasehold.rdma.WorkCompletionOpcode;
 import io.leasehold.rdma.WorkCompletionStatus;
+import io.leasehold.rdma.internal.CompletionHandler;
 import io.leasehold.rdma.internal.NicClock;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -16,7 +17,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -82,12 +82,12 @@ final class SoftCompletionQueue implements CompletionQueue {
     private int waiters;
     private boolean overflowed;
     private volatile boolean untold;
-    private final AtomicInteger telling = new AtomicInteger();
-    private volatile @Nullable Runnable handler;
+    private final CompletionHandler handler;
     private volatile boolean closed;
 
     SoftCompletionQueue(SoftDevice device, int capacity, boolean reorders) {
         this.device = device;
+        handler = new CompletionHandler(thrown -> device.handlerThrew("a completion handler", thrown));
         held = reorders ? new HeldCompletions(device.timer(), this::release) : null;
         this.capacity = capacity;
         int size = Integer.highestOneBit(Math.max(1, capacity - 1)) << 1;
@@ -223,29 +223,10 @@ final class SoftCompletionQueue implements CompletionQueue {
     }
 
     /// Runs the handler if something was added since it ran last. The caller holds no lock.
-    ///
-    /// One thread at a time, and never within itself: a handler that posts to a queue pair whose peer's handler posts back would
-    /// otherwise go down the stack for ever. Who finds it running leaves the rest to the one that runs it.
     void tell() {
-        if (!untold || telling.getAndIncrement() != 0) {
-            return;
-        }
-        int calls = 1;
-        do {
+        if (untold) {
             untold = false;
-            Runnable current = handler;
-            if (current != null) {
-                run(current);
-            }
-            calls = telling.addAndGet(-calls);
-        } while (calls != 0);
-    }
-
-    private void run(Runnable current) {
-        try {
-            current.run();
-        } catch (RuntimeException | Error e) {
-            device.handlerThrew("a completion handler", e);
+            handler.run();
         }
     }
 
@@ -353,7 +334,7 @@ final class SoftCompletionQueue implements CompletionQueue {
 
     @Override
     public void onCompletion(Runnable newHandler) {
-        handler = newHandler;
+        handler.set(newHandler);
     }
 
     @Override

@@ -14,6 +14,7 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
 import java.time.Duration;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -25,12 +26,20 @@ final class Connections {
     /// What a queue pair waits, the raw way, before it asks its peer once more.
     private static final Duration MEETING = Duration.ofSeconds(5);
     private static final int BACKLOG = 1024;
+    /// Connections that have not said what they want, or wait for an answer.
+    static final int PENDING_MAX = 256;
+    /// For no longer does a stranger make anybody wait.
+    static final Duration PATIENCE_MAX = Duration.ofSeconds(60);
+    /// What a peer may take to bring its queue pair up.
+    private static final Duration COMING_UP = Duration.ofSeconds(10);
+    private static final Duration ACCEPTING_AGAIN = Duration.ofMillis(50);
 
     private final VerbsDevice device;
     private final String host;
     private final long deviceId;
     private final int wantedPort;
     private final AtomicReference<@Nullable ActiveListener> listener = new AtomicReference<>();
+    private final Semaphore pending = new Semaphore(PENDING_MAX);
     private @Nullable ServerSocket server;
     private boolean closed;
 
@@ -77,11 +86,45 @@ final class Connections {
     private void accept(ServerSocket accepting) {
         while (!accepting.isClosed()) {
             try {
-                Socket socket = accepting.accept();
-                device.threads().startVirtual("leasehold-verbs-exchange", () -> serve(socket));
-            } catch (IOException e) {
+                admit(accepting.accept());
+            } catch (IOException | RuntimeException | Error e) {
                 if (!accepting.isClosed()) {
+                    // As when the process has too many files or threads: others may go away.
                     device.handlerThrew("accepting connections", e);
+                    if (!paused(ACCEPTING_AGAIN)) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// @return whether the thread was not interrupted, as it is when the device is closed
+    private static boolean paused(Duration pause) {
+        try {
+            Thread.sleep(pause);
+            return true;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
+    }
+
+    private void admit(Socket socket) {
+        boolean admitted = pending.tryAcquire();
+        boolean served = false;
+        try {
+            if (admitted) {
+                device.threads().startVirtual("leasehold-verbs-exchange", () -> serve(socket));
+                served = true;
+            } else {
+                device.dropped(socket, new ExchangeException(PENDING_MAX + " others wait for an answer"));
+            }
+        } finally {
+            if (!served) {
+                close(socket);
+                if (admitted) {
+                    pending.release();
                 }
             }
         }
@@ -107,6 +150,7 @@ final class Connections {
         } catch (IOException e) {
             device.dropped(socket, e);
         } finally {
+            pending.release();
             if (!kept) {
                 close(socket);
             }
@@ -163,8 +207,8 @@ final class Connections {
             exchange.send(Exchange.REJECT, "the device does not listen");
             return false;
         }
-        long deadline = NicClock.deadline(Duration.ofMillis(Math.max(0, patienceMillis)));
-        var request = new IncomingRequest(device, exchange, peer, privateData, deadline);
+        long deadline = NicClock.deadline(patience(patienceMillis));
+        var request = new IncomingRequest(device, exchange, peer, privateData, deadline, COMING_UP);
         try {
             active.handler.onRequest(request);
         } catch (RuntimeException | Error e) {
@@ -172,6 +216,11 @@ final class Connections {
             request.rejectUnanswered("the listener's handler failed: " + e);
         }
         return request.awaitAnswer();
+    }
+
+    /// How long a stranger that would wait so long is waited for.
+    static Duration patience(int millis) {
+        return Duration.ofMillis(Math.clamp(millis, 0, PATIENCE_MAX.toMillis()));
     }
 
     static byte[] readPrivateData(DataInputStream body) throws IOException {

@@ -1,6 +1,5 @@
 package io.leasehold.rdma.internal.verbs;
 
-import io.leasehold.rdma.AsyncEvent;
 import java.lang.foreign.Arena;
 import java.lang.foreign.Linker;
 import java.lang.foreign.SymbolLookup;
@@ -72,7 +71,7 @@ final class EventLoop implements AutoCloseable {
                 }
             } catch (NativeFailure e) {
                 if (e.errno() != EINTR && e.errno() != NativeFailure.EAGAIN) {
-                    device.raise(new AsyncEvent(AsyncEvent.Type.DEVICE_FATAL, 0, "its events cannot be read: " + e.getMessage()));
+                    device.failed("its events cannot be read: " + e.getMessage());
                     return;
                 }
             }
@@ -87,7 +86,8 @@ final class EventLoop implements AutoCloseable {
         device.library().getCqEvent(channel, out);
         // The queue may be gone as soon as its event is acknowledged; its place in the table is not.
         device.library().ackCqEvents(RawMemory.getLong(out), 1);
-        device.told((int) RawMemory.getLong(out + Long.BYTES));
+        int slot = (int) RawMemory.getLong(out + Long.BYTES);
+        guarded(() -> device.told(slot));
     }
 
     private void takeAsyncEvent(long event) {
@@ -97,7 +97,16 @@ final class EventLoop implements AutoCloseable {
         // Looked up before it is acknowledged: until then the element cannot be destroyed, nor another take its address.
         Runnable reaction = device.reactionTo(type, element);
         device.library().ackAsyncEvent(event);
-        reaction.run();
+        guarded(reaction);
+    }
+
+    /// Whatever comes of one event, the others are taken.
+    private void guarded(Runnable reaction) {
+        try {
+            reaction.run();
+        } catch (RuntimeException | Error e) {
+            device.handlerThrew("taking an event", e);
+        }
     }
 
     /// Has [#run] return.

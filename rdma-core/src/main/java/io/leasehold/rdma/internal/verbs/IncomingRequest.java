@@ -7,6 +7,8 @@ import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
+import java.net.SocketTimeoutException;
+import java.time.Duration;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -28,16 +30,20 @@ final class IncomingRequest implements ConnectionRequest, PendingConnection {
     private final PeerInfo peer;
     private final byte[] privateData;
     private final long deadlineNanos;
+    private final Duration comingUp;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition answered = lock.newCondition();
     private State state = State.OPEN;
 
-    IncomingRequest(VerbsDevice device, Exchange exchange, PeerInfo peer, byte[] privateData, long deadlineNanos) {
+    /// @param comingUp what the peer may take, once accepted, to bring its queue pair up
+    IncomingRequest(VerbsDevice device, Exchange exchange, PeerInfo peer, byte[] privateData, long deadlineNanos,
+            Duration comingUp) {
         this.device = device;
         this.exchange = exchange;
         this.peer = peer;
         this.privateData = privateData;
         this.deadlineNanos = deadlineNanos;
+        this.comingUp = comingUp;
     }
 
     @Override
@@ -67,7 +73,8 @@ final class IncomingRequest implements ConnectionRequest, PendingConnection {
                     body.writeShort(answer.length);
                     body.write(answer);
                 });
-                if (exchange.receive(deadlineNanos).type() != Exchange.READY) {
+                // Not as long as it likes: who accepts waits, and its queue pair is taken.
+                if (exchange.receive(Math.min(deadlineNanos, NicClock.deadline(comingUp))).type() != Exchange.READY) {
                     throw new ExchangeException("the peer is not ready");
                 }
                 // Before the peer is told: from then on its owner may do anything to the connection.
@@ -81,7 +88,9 @@ final class IncomingRequest implements ConnectionRequest, PendingConnection {
                 }
             }
         } catch (IOException e) {
-            throw new RdmaException(RdmaError.UNREACHABLE, "accepting " + remote() + ": the peer is gone: " + e.getMessage(), e);
+            boolean silent = e instanceof SocketTimeoutException;
+            throw new RdmaException(silent ? RdmaError.TIMEOUT : RdmaError.UNREACHABLE,
+                    "accepting " + remote() + ": the peer is " + (silent ? "silent: " : "gone: ") + e.getMessage(), e);
         } finally {
             end(next);
         }

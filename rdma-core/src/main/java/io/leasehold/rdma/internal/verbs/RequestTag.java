@@ -44,6 +44,12 @@ final class RequestTag {
         return (tag ^ base) >>> POSITION_BITS == 0;
     }
 
+    /// How far the position is from another, which is less than 2^19 away.
+    static int distance(long tag, long from) {
+        int bits = Integer.SIZE - POSITION_BITS;
+        return (int) (tag - from) << bits >> bits;
+    }
+
     /// The position, which is less than 2^20 beyond `oldest`.
     static long position(long tag, long oldest) {
         return oldest + (tag - oldest & (1L << POSITION_BITS) - 1);

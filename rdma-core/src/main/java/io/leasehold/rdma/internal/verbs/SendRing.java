@@ -91,14 +91,14 @@ final class SendRing {
     }
 
     /// The requests before `end` were carried out.
-    void succeed(long end, WindowTable table) {
+    void succeed(VerbsQueuePair queuePair, long end, WindowTable table) {
         for (long position = retired; position < end; position++) {
             int at = (int) position & mask;
             if (opcodes[at] == Abi.BIND_WINDOW) {
                 VerbsMemoryWindow window = windows[at];
                 VerbsMemoryRegion region = regions[at];
                 if (window != null && region != null) {
-                    window.bound(region, keys[at]);
+                    window.bound(queuePair, region, keys[at]);
                 }
                 forget(at);
             } else if (opcodes[at] == Abi.LOCAL_INVALIDATE) {

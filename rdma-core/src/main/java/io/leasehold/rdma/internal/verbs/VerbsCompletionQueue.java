@@ -4,6 +4,8 @@ import io.leasehold.rdma.CompletionQueue;
 import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.WorkCompletion;
+import io.leasehold.rdma.WorkCompletionStatus;
+import io.leasehold.rdma.internal.CompletionHandler;
 import io.leasehold.rdma.internal.NicClock;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -14,7 +16,6 @@ import java.util.Iterator;
 import java.util.Set;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
-import org.jspecify.annotations.Nullable;
 
 /// An `ibv_cq`, polled a handful of completions at a time.
 ///
@@ -38,14 +39,15 @@ final class VerbsCompletionQueue implements CompletionQueue {
     private int taken;
     private int filled;
     private boolean armed;
-    private volatile @Nullable Runnable handler;
+    private boolean broken;
+    private final CompletionHandler handler;
     private boolean closed;
 
-    /// A request that the device never took.
-    private record Refused(VerbsQueuePair queuePair, long tag) {
+    /// A request of which the device says nothing.
+    private record Refused(VerbsQueuePair queuePair, long tag, WorkCompletionStatus status) {
         /// Whether all before it have completed, or nobody waits for it any more.
         boolean isDue() {
-            return !queuePair.isOf(tag) || queuePair.isOldest(tag);
+            return !queuePair.isOf(tag) || queuePair.ahead(tag) <= 0;
         }
     }
 
@@ -53,6 +55,7 @@ final class VerbsCompletionQueue implements CompletionQueue {
         this.device = device;
         this.slot = slot;
         this.pointer = pointer;
+        handler = new CompletionHandler(thrown -> device.handlerThrew("a completion handler", thrown));
         capacity = RawMemory.getInt(pointer + Abi.Handle.QUEUE_ENTRIES);
     }
 
@@ -107,12 +110,12 @@ final class VerbsCompletionQueue implements CompletionQueue {
         }
     }
 
-    /// Requests that the device was not given, from `position` on, complete when all before them have.
-    void refuse(VerbsQueuePair queuePair, long tags, long position, int count) {
+    /// Requests of which the device says nothing, from `position` on, complete when all before them have.
+    void refuse(VerbsQueuePair queuePair, long tags, long position, int count, WorkCompletionStatus status) {
         lock.lock();
         try {
             for (int i = 0; i < count; i++) {
-                refused.add(new Refused(queuePair, RequestTag.at(tags, position + i)));
+                refused.add(new Refused(queuePair, RequestTag.at(tags, position + i), status));
             }
             added.signalAll();
         } finally {
@@ -153,6 +156,10 @@ final class VerbsCompletionQueue implements CompletionQueue {
         int count = device.operations().poll(pointer, BUFFERED, buffer);
         taken = 0;
         filled = Math.max(0, count);
+        if (count < 0 && !broken) {
+            broken = true;
+            device.unreadable(this, count);
+        }
         return filled > 0;
     }
 
@@ -164,7 +171,7 @@ final class VerbsCompletionQueue implements CompletionQueue {
             Refused one = all.next();
             if (one.isDue()) {
                 all.remove();
-                if (one.queuePair.retireRefused(one.tag, into)) {
+                if (one.queuePair.retireRefused(one.tag, one.status, into)) {
                     return true;
                 }
             }
@@ -182,7 +189,7 @@ final class VerbsCompletionQueue implements CompletionQueue {
             device.retire(buffer + (long) taken++ * Abi.Completion.BYTES, dropped);
         }
         for (Refused one : refused) {
-            if (one.queuePair.isOf(one.tag) && one.isDue()) {
+            if (one.queuePair.isOf(one.tag) && one.queuePair.ahead(one.tag) == 0) {
                 return true;
             }
         }
@@ -223,35 +230,32 @@ final class VerbsCompletionQueue implements CompletionQueue {
         armed = true;
     }
 
-    /// The device says that a completion has come, or one was added here. On the event thread.
+    /// The device says that a completion has come, or one was added here. On the event thread, or one that announces.
     void tell() {
-        Runnable current = handler;
         lock.lock();
         try {
             armed = false;
             if (closed) {
                 return;
             }
-            // Before the handler polls, so that what it does not see raises an event.
-            if (current != null) {
+            added.signalAll();
+            // Before the handler polls, so that what it does not see raises an event. Under the lock, so that who sets a handler
+            // arms the queue, or this does.
+            if (handler.isSet()) {
                 arm();
             }
-            added.signalAll();
+        } catch (RdmaException e) {
+            // Who waits asks once more, and is told; a handler has this call.
+            device.handlerThrew("arming a completion queue", e);
         } finally {
             lock.unlock();
         }
-        if (current != null) {
-            try {
-                current.run();
-            } catch (RuntimeException | Error e) {
-                device.handlerThrew("a completion handler", e);
-            }
-        }
+        handler.run();
     }
 
     @Override
     public void onCompletion(Runnable newHandler) {
-        handler = newHandler;
+        handler.set(newHandler);
         lock.lock();
         try {
             if (!closed && !armed) {

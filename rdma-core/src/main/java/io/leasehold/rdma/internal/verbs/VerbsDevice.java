@@ -275,7 +275,7 @@ final class VerbsDevice implements RdmaDevice {
     /// A queue pair is about to go: windows that are bound to it are freed.
     void leaveWindows(VerbsQueuePair queuePair) {
         for (VerbsMemoryWindow window : allWindows) {
-            window.leave(queuePair);
+            quietly("freeing a window of queue pair " + queuePair.number(), () -> window.leave(queuePair));
         }
     }
 
@@ -405,7 +405,7 @@ final class VerbsDevice implements RdmaDevice {
                     }
                 };
             }
-            case 8 -> () -> raise(new AsyncEvent(AsyncEvent.Type.DEVICE_FATAL, 0, "the device reports a fatal error"));
+            case 8 -> () -> failed("the device reports a fatal error");
             default -> () -> LOG.log(System.Logger.Level.DEBUG, "{0}: asynchronous event {1}", limits.name(), type);
         };
     }
@@ -415,9 +415,9 @@ final class VerbsDevice implements RdmaDevice {
         if (queue == null) {
             return;
         }
-        raise(new AsyncEvent(AsyncEvent.Type.CQ_ERR, 0, "a completion queue of " + queue.capacity() + " entries overflowed; its "
-                + queue.users().size() + " queue pairs fail"));
-        for (VerbsQueuePair queuePair : queue.users()) {
+        Set<VerbsQueuePair> users = queue.users();
+        broke(queue, users, "overflowed");
+        for (VerbsQueuePair queuePair : users) {
             try {
                 queuePair.toError();
             } catch (RdmaException e) {
@@ -426,6 +426,25 @@ final class VerbsDevice implements RdmaDevice {
         }
     }
 
+    /// The device cannot say what is in a completion queue: what was outstanding there is lost. The caller may hold any lock.
+    void unreadable(VerbsCompletionQueue queue, int answer) {
+        announcements.later(() -> {
+            Set<VerbsQueuePair> users = queue.users();
+            broke(queue, users, "cannot be read (ibv_poll_cq says " + answer + ")");
+            users.forEach(queuePair -> queuePair.lose("its completion queue cannot be read"));
+        });
+    }
+
+    /// The device has failed, and carries out nothing more. The caller may hold any lock.
+    void failed(String how) {
+        raise(new AsyncEvent(AsyncEvent.Type.DEVICE_FATAL, 0, how));
+        announcements.later(() -> queuePairs.forEach(queuePair -> queuePair.lose(how)));
+    }
+
+    private void broke(VerbsCompletionQueue queue, Set<VerbsQueuePair> users, String how) {
+        raise(new AsyncEvent(AsyncEvent.Type.CQ_ERR, 0, "a completion queue of " + queue.capacity() + " entries " + how + "; its "
+                + users.size() + " queue pairs fail"));
+    }
     @Override
     public void onAsyncEvent(Consumer<AsyncEvent> observer) {
         announcements.observe(observer);

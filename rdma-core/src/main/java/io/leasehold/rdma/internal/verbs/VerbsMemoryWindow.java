@@ -20,7 +20,9 @@ final class VerbsMemoryWindow implements MemoryWindow {
     /// The key of the last bind that is known to have succeeded.
     private volatile int key;
     private @Nullable VerbsMemoryRegion region;
-    /// The queue pair of the last bind that was posted.
+    /// Where it is bound, for all that is known.
+    private @Nullable VerbsQueuePair boundOn;
+    /// The queue pair of the last bind that was posted and has not failed.
     private volatile @Nullable VerbsQueuePair binder;
     private int posting;
     private int pending;
@@ -30,6 +32,7 @@ final class VerbsMemoryWindow implements MemoryWindow {
     /// Regions that it may be bound to for all that is known: the answers were lost.
     private final List<VerbsMemoryRegion> doubtful = new ArrayList<>(0);
     private boolean doubted;
+    private boolean freeing;
     private boolean closed;
 
     VerbsMemoryWindow(VerbsProtectionDomain domain, MemoryWindowType type, long pointer) {
@@ -53,7 +56,7 @@ final class VerbsMemoryWindow implements MemoryWindow {
         return type == MemoryWindowType.TYPE_1;
     }
 
-    /// The queue pair of the last bind that was posted.
+    /// The queue pair of the last bind that was posted and has not failed.
     @Nullable VerbsQueuePair binder() {
         return binder;
     }
@@ -62,7 +65,7 @@ final class VerbsMemoryWindow implements MemoryWindow {
     ///
     /// @return `ibv_mw *`, or 0 if the window can no longer be bound
     synchronized long beginPost(VerbsQueuePair queuePair) {
-        if (closed || doubted || pointer == 0) {
+        if (closed || doubted || freeing || pointer == 0) {
             return 0;
         }
         posting++;
@@ -81,8 +84,16 @@ final class VerbsMemoryWindow implements MemoryWindow {
     }
 
     synchronized void notPosted() {
-        pending--;
+        failed();
         endPost();
+    }
+
+    /// A bind has come to nothing.
+    private void failed() {
+        pending--;
+        if (pending == 0) {
+            binder = boundOn;
+        }
     }
 
     private void endPost() {
@@ -100,7 +111,7 @@ final class VerbsMemoryWindow implements MemoryWindow {
     }
 
     /// A bind has completed well; `target` was held for it.
-    synchronized void bound(VerbsMemoryRegion target, int newKey) {
+    synchronized void bound(VerbsQueuePair on, VerbsMemoryRegion target, int newKey) {
         pending--;
         if (pointer == 0) {
             target.release();
@@ -108,6 +119,7 @@ final class VerbsMemoryWindow implements MemoryWindow {
         }
         VerbsMemoryRegion before = region;
         region = target;
+        boundOn = on;
         // The library chooses the keys of type 1.
         key = isType1() ? RawMemory.getInt(pointer + Abi.Handle.WINDOW_KEY) : newKey;
         if (before != null) {
@@ -119,7 +131,7 @@ final class VerbsMemoryWindow implements MemoryWindow {
 
     /// A bind has failed; `target` was held for it.
     synchronized void notBound(VerbsMemoryRegion target) {
-        pending--;
+        failed();
         target.release();
         failedWhilePosting = posting > 0;
         if (pending == 0 && pointer != 0) {
@@ -149,6 +161,7 @@ final class VerbsMemoryWindow implements MemoryWindow {
         VerbsMemoryRegion bound = region;
         if (bound != null) {
             region = null;
+            boundOn = null;
             bound.release();
             domain.device().windowUnbound();
         }
@@ -157,13 +170,15 @@ final class VerbsMemoryWindow implements MemoryWindow {
     /// Frees the device's window since `queuePair` is about to go, if it is, or may be, bound there: some devices wait long for
     /// a window that is not unbound before its queue pair is destroyed. The binding was good there only.
     synchronized void leave(VerbsQueuePair queuePair) {
-        if (!isType1() && binder == queuePair && pointer != 0 && (region != null || pending > 0 || doubted)) {
+        boolean mayBeBound = boundOn == queuePair || binder == queuePair && (pending > 0 || doubted);
+        if (!isType1() && mayBeBound && pointer != 0) {
             free();
         }
     }
 
     private void free() {
         boolean interrupted = false;
+        freeing = true;
         while (posting > 0) {
             try {
                 wait();
@@ -171,11 +186,15 @@ final class VerbsMemoryWindow implements MemoryWindow {
                 interrupted = true;
             }
         }
-        long freed = pointer;
-        int status = domain.device().operations().freeWindow(freed);
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
+        if (pointer == 0) {
+            // Somebody else was waiting as well.
+            return;
+        }
+        int status = domain.device().operations().freeWindow(pointer);
+        freeing = false;
         if (status != 0) {
             throw new NativeFailure("ibv_dealloc_mw", status).toRdmaException("freeing the window with key 0x"
                     + Integer.toHexString(key));
@@ -204,6 +223,9 @@ final class VerbsMemoryWindow implements MemoryWindow {
             }
             if (pointer != 0) {
                 free();
+            }
+            if (closed) {
+                return;
             }
             closed = true;
         }

@@ -12,6 +12,7 @@ import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.SendBatch;
 import io.leasehold.rdma.WorkCompletion;
+import io.leasehold.rdma.WorkCompletionStatus;
 import io.leasehold.rdma.internal.NicClock;
 import java.time.Duration;
 import java.util.List;
@@ -142,8 +143,11 @@ final class VerbsQueuePair implements QueuePair {
 
     @Override
     public PostStatus postReceive(long id, MemoryRegion region, long offset, int lengthBytes) {
-        PostStatus status = queues.postReceive(pointer, id, region, offset, lengthBytes);
-        // It flushes what is outstanding when a queue pair goes to ERR, and not surely what is posted later.
+        return flushed(queues.postReceive(pointer, id, region, offset, lengthBytes));
+    }
+
+    /// rxe flushes what is outstanding when a queue pair goes to ERR, and not surely the receives that are posted later.
+    private PostStatus flushed(PostStatus status) {
         if (status == PostStatus.POSTED && queues.state() == QueuePairState.ERR && device.isRxe()) {
             control.lock();
             try {
@@ -179,16 +183,34 @@ final class VerbsQueuePair implements QueuePair {
         return queues.isNudge(tag);
     }
 
-    boolean isOldest(long tag) {
-        return queues.isOldest(tag);
+    int ahead(long tag) {
+        return queues.ahead(tag);
     }
 
     boolean retire(long tag, long completion, WorkCompletion into) {
         return queues.retire(this, tag, completion, into);
     }
 
-    boolean retireRefused(long tag, WorkCompletion into) {
-        return queues.retireRefused(this, tag, into);
+    boolean retireRefused(long tag, WorkCompletionStatus status, WorkCompletion into) {
+        return queues.retireRefused(this, tag, status, into);
+    }
+
+    /// The device will say nothing more of what it was given: this life of the queue pair ends. On a thread without locks.
+    void lose(String detail) {
+        Attachment ending;
+        control.lock();
+        try {
+            if (queues.isClosed() || queues.state() == QueuePairState.RESET) {
+                return;
+            }
+            cancelPending(detail);
+            queues.fail(this::failDevice);
+            queues.loseOutstanding(this);
+            ending = detach();
+        } finally {
+            control.unlock();
+        }
+        end(ending, "the peer's queue pair was lost: " + detail);
     }
 
     /// A completion, or the device, said that this life of the queue pair is over: the peer is told. The caller may hold any lock.
@@ -613,20 +635,24 @@ final class VerbsQueuePair implements QueuePair {
     @Override
     public void close() {
         Attachment ending;
+        NativeFailure failure = null;
         control.lock();
         try {
             if (queues.isClosed()) {
                 return;
             }
             cancelPending("the queue pair was closed");
-            // The device serves nothing through it from here on, whatever the rest takes.
-            ending = queues.state() == QueuePairState.RESET ? detach() : fail();
+            // The device serves nothing through it from here on, whatever the rest takes; if it refuses, it may destroy it yet.
+            if (queues.state() != QueuePairState.RESET) {
+                queues.fail(this::failDevice);
+            }
+            ending = detach();
             device.leaveWindows(this);
             queues.close();
             try {
                 device.library().destroyQp(pointer);
             } catch (NativeFailure e) {
-                throw e.toRdmaException("freeing queue pair " + number());
+                failure = e;
             }
         } finally {
             control.unlock();
@@ -634,5 +660,8 @@ final class VerbsQueuePair implements QueuePair {
         end(ending, "the peer's queue pair was closed");
         device.remove(this);
         queues.domain().disown();
+        if (failure != null) {
+            throw failure.toRdmaException("freeing queue pair " + number());
+        }
     }
 }

@@ -168,7 +168,13 @@ final class VerbsSendBatch implements SendBatch {
         } else if (lengthBytes < 0 || offset < 0 || offset > payload.byteSize() - lengthBytes) {
             refuse(PostStatus.INVALID_REQUEST);
         } else if (lengthBytes > 0) {
-            RawMemory.copyIn(payload, offset, request + INLINE_OFFSET, lengthBytes);
+            try {
+                RawMemory.copyIn(payload, offset, request + INLINE_OFFSET, lengthBytes);
+            } catch (RuntimeException e) {
+                // Its arena is closed, or of another thread: the request was never added.
+                size--;
+                throw e;
+            }
             scatter(request, request + INLINE_OFFSET, lengthBytes, 0);
             RawMemory.putInt(request + Abi.SendRequest.FLAGS, Abi.SIGNALED | Abi.INLINE);
         }

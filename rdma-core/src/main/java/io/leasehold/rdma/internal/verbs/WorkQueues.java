@@ -417,7 +417,6 @@ final class WorkQueues {
     /// send lock, in ERR.
     private void flush(VerbsQueuePair queuePair, VerbsSendBatch batch, int from) {
         if (errorFrom == Long.MAX_VALUE) {
-            errorFrom = ring.posted();
             if (quietEnd && ring.used() > 0) {
                 postNudge(queuePair, true);
                 if (device.isRxe()) {
@@ -425,6 +424,7 @@ final class WorkQueues {
                     queuePair.failDevice();
                 }
             }
+            errorFrom = ring.posted();
         }
         long first = ring.posted();
         int count = batch.size() - from;
@@ -435,7 +435,20 @@ final class WorkQueues {
                     0, 0, null, null);
         }
         ring.posted(first + count);
-        sends.refuse(queuePair, sendTags, first, count);
+        sends.refuse(queuePair, sendTags, first, count, WorkCompletionStatus.WR_FLUSH_ERR);
+    }
+
+    /// The device will say nothing more: what it was given, and may have carried out, ends so.
+    void loseOutstanding(VerbsQueuePair queuePair) {
+        sendLock.lock();
+        try {
+            markError();
+            long first = ring.retired();
+            sends.refuse(queuePair, sendTags, first, (int) (Math.min(errorFrom, ring.posted()) - first),
+                    WorkCompletionStatus.FATAL_ERR);
+        } finally {
+            sendLock.unlock();
+        }
     }
 
     /// Rings the doorbell for what was posted while the send queue was drained: rxe does not look at it again by itself.
@@ -508,8 +521,9 @@ final class WorkQueues {
         return !RequestTag.isReceive(tag) && ring.opcode(RequestTag.position(tag, ring.retired())) == SendRing.NUDGE;
     }
 
-    boolean isOldest(long tag) {
-        return RequestTag.position(tag, ring.retired()) == ring.retired();
+    /// How many requests before that one have not completed; negative if it has itself.
+    int ahead(long tag) {
+        return RequestTag.distance(tag, ring.retired());
     }
 
     /// Fills `into` with what a native completion means.
@@ -532,18 +546,18 @@ final class WorkQueues {
         }
         if (status != WorkCompletionStatus.SUCCESS) {
             // Those before it were carried out without a word.
-            ring.succeed(position, device.windows());
+            ring.succeed(queuePair, position, device.windows());
             return fail(queuePair, status, vendorError, into);
         }
         boolean wanted = ring.opcode(position) != SendRing.NUDGE;
         into.set(ring.id(position), status, ring.completionOpcode(position), number, ring.length(position));
-        ring.succeed(position + 1, device.windows());
+        ring.succeed(queuePair, position + 1, device.windows());
         return wanted;
     }
 
-    /// A request that the device never took completes.
-    boolean retireRefused(VerbsQueuePair queuePair, long tag, WorkCompletion into) {
-        return isOf(tag) && isOldest(tag) && fail(queuePair, WorkCompletionStatus.WR_FLUSH_ERR, 0, into);
+    /// A request completes of which the device says nothing.
+    boolean retireRefused(VerbsQueuePair queuePair, long tag, WorkCompletionStatus status, WorkCompletion into) {
+        return isOf(tag) && ahead(tag) == 0 && fail(queuePair, status, 0, into);
     }
 
     /// The oldest request failed.

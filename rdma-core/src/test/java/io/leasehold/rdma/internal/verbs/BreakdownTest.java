@@ -1,27 +1,47 @@
 package io.leasehold.rdma.internal.verbs;
 
+import static io.leasehold.rdma.WorkCompletionStatus.FATAL_ERR;
+import static io.leasehold.rdma.WorkCompletionStatus.MW_BIND_ERR;
 import static io.leasehold.rdma.WorkCompletionStatus.RETRY_EXC_ERR;
+import static io.leasehold.rdma.WorkCompletionStatus.SUCCESS;
 import static io.leasehold.rdma.WorkCompletionStatus.WR_FLUSH_ERR;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import io.leasehold.rdma.AccessFlag;
+import io.leasehold.rdma.AsyncEvent;
 import io.leasehold.rdma.CompletionQueue;
 import io.leasehold.rdma.DeviceOptions;
+import io.leasehold.rdma.EndpointAddress;
 import io.leasehold.rdma.MemoryRegion;
+import io.leasehold.rdma.MemoryWindow;
+import io.leasehold.rdma.MemoryWindowType;
 import io.leasehold.rdma.PostStatus;
 import io.leasehold.rdma.ProtectionDomain;
 import io.leasehold.rdma.QueuePairOptions;
 import io.leasehold.rdma.QueuePairState;
+import io.leasehold.rdma.RdmaError;
+import io.leasehold.rdma.RdmaException;
+import io.leasehold.rdma.RemoteKey;
 import io.leasehold.rdma.ResourceCounts;
 import io.leasehold.rdma.SendBatch;
 import io.leasehold.rdma.WorkCompletion;
 import io.leasehold.rdma.WorkCompletionStatus;
 import io.leasehold.rdma.internal.NicClock;
+import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -56,6 +76,9 @@ final class BreakdownTest {
         batch = queuePair.newSendBatch();
         fake.completes = false;
         fake.flushes = true;
+        // Of the trials when the device was opened.
+        fake.freedWindows.clear();
+        fake.destroyedPairs.clear();
     }
 
     private VerbsQueuePair newQueuePair() {
@@ -216,5 +239,214 @@ final class BreakdownTest {
         assertThat(poll(1)).containsExactly(new Polled(3, WR_FLUSH_ERR));
         fake.complete(queuePair.pointer(), fake.posted().getFirst().tag(), WR_FLUSH_ERR.ordinal());
         assertThat(poll(2)).containsExactly(new Polled(1, RETRY_EXC_ERR), new Polled(2, WR_FLUSH_ERR));
+    }
+
+    @Test
+    void aWindowThatTwoCloseWhileABindIsPostedIsFreedOnce() throws InterruptedException {
+        var window = (VerbsMemoryWindow) domain.allocateMemoryWindow(MemoryWindowType.TYPE_2B);
+        long pointer = window.beginPost(queuePair);
+        meanwhile(window::close);
+        meanwhile(window::close);
+        assertThat(window.beginPost(queuePair)).as("for a further bind").isZero();
+        window.notPosted();
+        for (Thread thread : meanwhile) {
+            thread.join();
+        }
+        assertThat(fake.freedWindows).containsExactly(pointer);
+        assertThat(device.resources().windows()).isZero();
+    }
+
+    @Test
+    void aBindThatFailsDoesNotMakeTheWindowForgetWhereItIsBound() {
+        join();
+        MemoryWindow window = domain.allocateMemoryWindow(MemoryWindowType.TYPE_2B);
+        int first = new RemoteKey(window.remoteKey()).next().value();
+        int second = new RemoteKey(first).next().value();
+        int read = AccessFlag.REMOTE_READ.bit();
+        fake.completes = true;
+        batch.bindMemoryWindow(1, window, first, region, region.address(), 64, read).post();
+        assertThat(poll(1)).containsExactly(new Polled(1, SUCCESS));
+        fake.completes = false;
+        fake.posted();
+        peer.newSendBatch().bindMemoryWindow(2, window, second, region, region.address(), 64, read).post();
+        fake.complete(peer.pointer(), fake.posted().getFirst().tag(), MW_BIND_ERR.ordinal());
+        assertThat(poll(1)).containsExactly(new Polled(2, MW_BIND_ERR));
+        batch.localInvalidate(3, first).post();
+        assertThat(fake.posted().getFirst().number(Abi.SendRequest.IMMEDIATE)).as("the key to invalidate").isEqualTo(first);
+        queuePair.close();
+        assertThat(fake.freedWindows).as("windows freed with their queue pair").hasSize(1);
+    }
+
+    @Test
+    void aHandlerThatIsSetWhileTheQueueIsToldIsNotForgotten() throws InterruptedException {
+        join();
+        var queue = (VerbsCompletionQueue) completions;
+        assertThat(queue.await(Duration.ZERO)).isFalse();
+        assertThat(fake.armed).containsExactly(queue.pointer());
+        fake.armed.clear();
+        queue.lock().lock();
+        try {
+            meanwhile(() -> device.told(queue.slot()));
+            queue.onCompletion(() -> { });
+        } finally {
+            queue.lock().unlock();
+        }
+        meanwhile.getFirst().join();
+        assertThat(fake.armed).as("queues that raise an event").containsExactly(queue.pointer());
+    }
+
+    @Test
+    void aHandlerRunsOnOneThreadAtATimeAndOnceMoreForWhoCameMeanwhile() throws InterruptedException {
+        var entered = new AtomicInteger();
+        var most = new AtomicInteger();
+        var runs = new AtomicInteger();
+        var leave = new CountDownLatch(1);
+        completions.onCompletion(() -> {
+            most.accumulateAndGet(entered.incrementAndGet(), Math::max);
+            runs.incrementAndGet();
+            try {
+                leave.await();
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+            entered.decrementAndGet();
+        });
+        int slot = ((VerbsCompletionQueue) completions).slot();
+        meanwhile(() -> device.told(slot));
+        meanwhile(() -> device.told(slot));
+        leave.countDown();
+        for (Thread thread : meanwhile) {
+            thread.join();
+        }
+        assertThat(most).hasValue(1);
+        assertThat(runs).hasValue(2);
+    }
+
+    @Test
+    void aQueueThatCannotBeArmedIsToldAllTheSame() {
+        var runs = new AtomicInteger();
+        completions.onCompletion(runs::incrementAndGet);
+        fake.notificationAnswer = NativeFailure.EINVAL;
+        device.told(((VerbsCompletionQueue) completions).slot());
+        assertThat(runs).hasValue(1);
+        assertThatExceptionOfType(RdmaException.class).isThrownBy(() -> completions.await(PATIENCE))
+                .withMessageContaining("ibv_req_notify_cq");
+    }
+
+    @Test
+    void whatAnAnnouncementThrowsDoesNotHoldUpTheNext() throws InterruptedException {
+        var told = new CountDownLatch(1);
+        device.announcements().later(() -> {
+            throw new IllegalStateException("thrown by the test");
+        });
+        device.announcements().later(told::countDown);
+        assertThat(told.await(PATIENCE.toMillis(), TimeUnit.MILLISECONDS)).isTrue();
+    }
+
+    @Test
+    void anExceptionOfAnInlinePayloadLeavesNoRequestBehind() {
+        join();
+        MemorySegment payload;
+        try (Arena ended = Arena.ofConfined()) {
+            payload = ended.allocate(8);
+        }
+        batch.write(1, region, 0, 8, 0, 0);
+        assertThatExceptionOfType(IllegalStateException.class).isThrownBy(() -> batch.writeInline(2, payload, 0, 8, 0, 0));
+        assertThat(batch.size()).isEqualTo(1);
+        batch.post();
+        assertThat(fake.posted()).hasSize(1);
+    }
+
+    @Test
+    void aQueueThatCannotBeReadFailsWhoUsesItAndLosesWhatWasOutstanding() {
+        join();
+        List<AsyncEvent.Type> events = new CopyOnWriteArrayList<>();
+        device.onAsyncEvent(event -> events.add(event.type()));
+        batch.write(1, region, 0, 8, 0, 0).unsignalled().fetchAndAdd(2, region, 0, 0, 0, 1).post();
+        fake.pollAnswer = -1;
+        assertThat(poll(2)).containsExactly(new Polled(1, FATAL_ERR), new Polled(2, FATAL_ERR));
+        until("it is told", () -> events.contains(AsyncEvent.Type.CQ_ERR));
+        assertThat(queuePair.queues().state()).isEqualTo(QueuePairState.ERR);
+        batch.write(3, region, 0, 8, 0, 0).post();
+        assertThat(poll(1)).containsExactly(new Polled(3, WR_FLUSH_ERR));
+        assertThat(events).containsOnlyOnce(AsyncEvent.Type.CQ_ERR);
+        fake.pollAnswer = 0;
+    }
+
+    @Test
+    void aDeviceThatFailsLosesWhatWasOutstanding() {
+        join();
+        fake.flushes = false;
+        batch.fetchAndAdd(1, region, 0, 0, 0, 1).post();
+        FakeVerbs.Posted lost = fake.posted().getFirst();
+        device.reactionTo(8, 0).run();
+        assertThat(poll(1)).containsExactly(new Polled(1, FATAL_ERR));
+        // The device has another word for it after all: too late.
+        fake.complete(queuePair.pointer(), lost.tag(), WR_FLUSH_ERR.ordinal());
+        batch.write(2, region, 0, 8, 0, 0).post();
+        assertThat(poll(1)).containsExactly(new Polled(2, WR_FLUSH_ERR));
+    }
+
+    @Test
+    void aQueuePairThatTheDeviceNoLongerModifiesIsClosedAllTheSame() {
+        join();
+        fake.failing = "ibv_modify_qp";
+        fake.failingWith = NativeFailure.ENODEV;
+        queuePair.close();
+        assertThat(fake.destroyedPairs).containsExactly(queuePair.pointer());
+        fake.failing = "ibv_destroy_qp";
+        assertThatExceptionOfType(RdmaException.class).isThrownBy(peer::close).withMessageContaining("ibv_destroy_qp");
+        peer.close();
+        assertThat(device.resources().queuePairs()).isZero();
+        completions.close();
+        region.close();
+        domain.close();
+    }
+
+    @Test
+    void aStrangerThatAsksAndSaysNoMoreIsNotWaitedForAsLongAsItLikes() throws IOException {
+        try (var server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+                var stranger = new Socket(server.getInetAddress(), server.getLocalPort());
+                var exchange = new Exchange(server.accept())) {
+            var request = new IncomingRequest(device, exchange, peer.info(), new byte[0], NicClock.deadline(Duration.ofDays(24)),
+                    Duration.ofMillis(20));
+            assertThatExceptionOfType(RdmaException.class).isThrownBy(() -> request.accept(queuePair, new byte[0]))
+                    .satisfies(e -> assertThat(e.error()).isEqualTo(RdmaError.TIMEOUT));
+            assertThat(queuePair.state()).isEqualTo(QueuePairState.RESET);
+            assertThat(stranger.isConnected()).isTrue();
+        }
+        assertThat(Connections.patience(Integer.MAX_VALUE)).isEqualTo(Connections.PATIENCE_MAX);
+        assertThat(Connections.patience(-1)).isZero();
+        assertThat(Connections.patience(5)).isEqualTo(Duration.ofMillis(5));
+    }
+
+    @Test
+    void strangersThatSayNothingAreNotLetInWithoutBound() throws IOException {
+        EndpointAddress address = device.connections().endpoint();
+        List<Socket> strangers = new ArrayList<>();
+        try {
+            for (int i = 0; i < Connections.PENDING_MAX; i++) {
+                strangers.add(new Socket(address.host(), address.port()));
+            }
+            try (var last = new Socket(address.host(), address.port())) {
+                // Well before a stranger's time to say something is over.
+                last.setSoTimeout(5_000);
+                assertThat(last.getInputStream().read()).as("the end of the stream").isEqualTo(-1);
+            }
+        } finally {
+            for (Socket stranger : strangers) {
+                stranger.close();
+            }
+        }
+        // They have made room.
+        until("there is room", () -> {
+            try {
+                connect();
+                return true;
+            } catch (RdmaException e) {
+                return false;
+            }
+        });
+        assertThat(queuePair.state()).isEqualTo(QueuePairState.RTS);
     }
 }

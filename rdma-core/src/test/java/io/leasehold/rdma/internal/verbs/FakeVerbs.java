@@ -13,8 +13,10 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /// A device without a device: the structures of libibverbs, filled in as a library would, and a context whose function pointers
 /// lead back into Java. It completes what is posted at once and well, unless told otherwise.
@@ -69,6 +71,13 @@ final class FakeVerbs implements VerbsLibrary {
     /// Whether what is posted and has not completed is flushed when the queue pair goes to ERR, and what is posted then.
     boolean flushes;
     private final Map<Long, Deque<Long>> outstanding = new HashMap<>();
+    /// What the functions of the data path answer, unless it is 0.
+    int pollAnswer;
+    int notificationAnswer;
+    /// The queues that would raise an event.
+    final Set<Long> armed = new HashSet<>();
+    final List<Long> freedWindows = new ArrayList<>();
+    final List<Long> destroyedPairs = new ArrayList<>();
     /// Runs while a queue pair is being modified, before it is.
     volatile Runnable duringModify = () -> { };
     /// What the next control call of that name fails with.
@@ -214,6 +223,9 @@ final class FakeVerbs implements VerbsLibrary {
             RawMemory.putInt(into + Abi.Completion.STATUS, 0);
             return 1;
         }
+        if (pollAnswer != 0) {
+            return pollAnswer;
+        }
         Deque<Completed> waiting = completions.get(queue);
         int count = 0;
         for (; count < most && !waiting.isEmpty(); count++) {
@@ -230,7 +242,10 @@ final class FakeVerbs implements VerbsLibrary {
     }
 
     synchronized int requestNotification(long queue, int solicited) {
-        return 0;
+        if (notificationAnswer == 0) {
+            armed.add(queue);
+        }
+        return notificationAnswer;
     }
 
     synchronized long allocateWindow(long domain, int type) {
@@ -243,6 +258,7 @@ final class FakeVerbs implements VerbsLibrary {
     }
 
     synchronized int freeWindow(long window) {
+        freedWindows.add(window);
         return 0;
     }
 
@@ -423,7 +439,8 @@ final class FakeVerbs implements VerbsLibrary {
 
     @Override
     public void destroyQp(long queuePair) {
-        calls++;
+        call("ibv_destroy_qp");
+        destroyedPairs.add(queuePair);
     }
 
     @Override
