@@ -43,6 +43,7 @@ final class MemoryDesk {
 
     private final NodeOptions options;
     private final NodeMemory memory;
+    private final long windowBytesMax;
     private final Consumer<Allocation> evict;
     private final Map<String, Allocation> named = new HashMap<>();
     private final Map<String, NodeHeap> heapsByName = new HashMap<>();
@@ -50,10 +51,12 @@ final class MemoryDesk {
     private final ArrayDeque<NodeHeap> reclaimable = new ArrayDeque<>();
     private long lastHeap;
 
+    /// @param windowBytesMax the longest range that the node's device binds a window to
     /// @param evict ends all leases on memory, and refuses the requests for it, before it is freed
-    MemoryDesk(NodeOptions options, NodeMemory memory, Consumer<Allocation> evict) {
+    MemoryDesk(NodeOptions options, NodeMemory memory, long windowBytesMax, Consumer<Allocation> evict) {
         this.options = options;
         this.memory = memory;
+        this.windowBytesMax = windowBytesMax;
         this.evict = evict;
     }
 
@@ -82,10 +85,16 @@ final class MemoryDesk {
     }
 
     /// What the lease will be.
-    LeaseTerms termsOf(Acquire acquire, Allocation space) {
+    LeaseTerms termsOf(Acquire acquire, Allocation space) throws RefusedException {
         long maxTermNanos = options.maxTerm().toNanos();
-        return acquire.wholeChunk() ? LeaseTerms.of(acquire, space.offset(), space.lengthBytes(), maxTermNanos)
+        LeaseTerms terms = acquire.wholeChunk() ? LeaseTerms.of(acquire, space.offset(), space.lengthBytes(), maxTermNanos)
                 : LeaseTerms.of(acquire, acquire.offset(), acquire.lengthBytes(), maxTermNanos);
+        if (terms.lengthBytes() > windowBytesMax) {
+            // Before a window is taken: the bind would break the queue pair of the session.
+            throw bad("a lease on " + terms.lengthBytes() + " bytes; the node's device binds windows of at most " + windowBytesMax
+                    + ": acquire several leases on parts of the range");
+        }
+        return terms;
     }
 
     private static void checkForm(Acquire acquire) throws RefusedException {

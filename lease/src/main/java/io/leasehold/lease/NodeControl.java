@@ -35,7 +35,7 @@ final class NodeControl implements ControlLoop.Turns {
         wheel = new TimingWheel<>(clock.getAsLong());
         leases = new LeaseRegister(options, wheel);
         // Sessions need memory, and memory that is freed needs sessions: the one reference that goes backwards.
-        memory = new MemoryDesk(options, new NodeMemory(fabric.data().memory()), this::evict);
+        memory = new MemoryDesk(options, new NodeMemory(fabric.data().memory()), fabric.windowBytesMax(), this::evict);
         commit = new LeaseCommit(options, leases, fabric, memory::leaseEnded);
         sessions = new SessionTable(options, epoch, fabric, wheel, leases, commit, memory, closer, this::tell);
         loop = new ControlLoop("leasehold-node-" + options.node(), clock, this);

@@ -93,6 +93,11 @@ final class NodeFabric implements AutoCloseable {
         }
     }
 
+    /// The longest range that a window can be bound to.
+    long windowBytesMax() {
+        return device.attributes().maxWindowBytes();
+    }
+
     private <T extends AutoCloseable> T open(T resource) {
         opened.push(resource);
         return resource;

@@ -246,7 +246,8 @@ class DoubtTest {
         DeviceAttributes all = device.attributes();
         DeviceAttributes narrow = new DeviceAttributes(all.provider(), all.name(), all.windowTypes(), all.windowBoundsEnforced(),
                 all.maxQueuePairs(), all.maxCompletionQueues(), all.maxCompletionEntries(), all.maxRegions(), all.maxWindows(),
-                all.maxWorkRequests(), all.maxReadAtomic(), all.maxInlineBytes(), bytes, all.maxPrivateDataBytes());
+                all.maxWorkRequests(), all.maxReadAtomic(), all.maxInlineBytes(), bytes, all.maxPrivateDataBytes(),
+                all.maxWindowBytes());
         return (RdmaDevice) Proxy.newProxyInstance(RdmaDevice.class.getClassLoader(), new Class<?>[] {RdmaDevice.class},
                 (_, method, arguments) -> {
                     if (method.getName().equals("attributes")) {

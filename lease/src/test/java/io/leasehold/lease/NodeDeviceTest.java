@@ -33,11 +33,15 @@ final class NodeDeviceTest {
 
     /// `device`, but with windows of these types only.
     private static RdmaDevice withWindows(RdmaDevice device, Set<MemoryWindowType> types) {
+        return withWindows(device, types, device.attributes().maxWindowBytes());
+    }
+
+    private static RdmaDevice withWindows(RdmaDevice device, Set<MemoryWindowType> types, long longest) {
         DeviceAttributes all = device.attributes();
         DeviceAttributes fewer = new DeviceAttributes(all.provider(), all.name(), types, all.windowBoundsEnforced(),
                 all.maxQueuePairs(), all.maxCompletionQueues(), all.maxCompletionEntries(), all.maxRegions(), all.maxWindows(),
                 all.maxWorkRequests(), all.maxReadAtomic(), all.maxInlineBytes(), all.maxMessageBytes(),
-                all.maxPrivateDataBytes());
+                all.maxPrivateDataBytes(), longest);
         return (RdmaDevice) Proxy.newProxyInstance(RdmaDevice.class.getClassLoader(), new Class<?>[] {RdmaDevice.class},
                 (_, method, arguments) -> {
                     try {
@@ -71,6 +75,18 @@ final class NodeDeviceTest {
             node.tick();
             assertThat(node.counts().leases()).isZero();
             assertThat(device.resources().boundWindows()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void aLeaseLongerThanTheDevicesWindowsIsRefusedBeforeItHarmsTheSession() {
+        try (RdmaDevice device = RdmaDevice.open(DeviceOptions.soft());
+                MemoryNode node = MemoryNode.start(withWindows(device, Set.of(MemoryWindowType.TYPE_2B), 1 << 20), OPTIONS);
+                RawClient client = RawClient.start(node.address(), Link.LOCAL, 1)) {
+            long a = allocate(client, 2 << 20);
+            NodeFixture.assertFailed(client.call(exclusive(a, (1 << 20) + 64)), ControlMessage.Reason.BAD_REQUEST);
+            Granted longest = granted(client, exclusive(a, 1 << 20));
+            assertThat(client.write(a, 64, longest.key())).isEqualTo(WorkCompletionStatus.SUCCESS);
         }
     }
 

@@ -18,9 +18,11 @@ import java.util.Set;
 /// @param maxInlineBytes longest inline payload
 /// @param maxMessageBytes longest single transfer
 /// @param maxPrivateDataBytes most private data of a connection request or answer
+/// @param maxWindowBytes longest range that a window can be bound to
 public record DeviceAttributes(String provider, String name, Set<MemoryWindowType> windowTypes, boolean windowBoundsEnforced,
         int maxQueuePairs, int maxCompletionQueues, int maxCompletionEntries, int maxRegions, int maxWindows,
-        int maxWorkRequests, int maxReadAtomic, int maxInlineBytes, int maxMessageBytes, int maxPrivateDataBytes) {
+        int maxWorkRequests, int maxReadAtomic, int maxInlineBytes, int maxMessageBytes, int maxPrivateDataBytes,
+        long maxWindowBytes) {
     /// Keeps a copy of the set.
     public DeviceAttributes {
         windowTypes = Set.copyOf(windowTypes);
@@ -30,6 +32,6 @@ public record DeviceAttributes(String provider, String name, Set<MemoryWindowTyp
     public DeviceAttributes withWindowBoundsEnforced(boolean enforced) {
         return new DeviceAttributes(provider, name, windowTypes, enforced, maxQueuePairs, maxCompletionQueues,
                 maxCompletionEntries, maxRegions, maxWindows, maxWorkRequests, maxReadAtomic, maxInlineBytes, maxMessageBytes,
-                maxPrivateDataBytes);
+                maxPrivateDataBytes, maxWindowBytes);
     }
 }

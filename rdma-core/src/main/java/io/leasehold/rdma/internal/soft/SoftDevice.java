@@ -98,7 +98,8 @@ final class SoftDevice implements RdmaDevice {
         timer = new NicTimer("leasehold-nic-timer-" + name);
         attributes = new DeviceAttributes(SoftProvider.NAME, name, Set.of(MemoryWindowType.values()), true,
                 options.maxQueuePairs(), MAX_COMPLETION_QUEUES, MAX_COMPLETION_ENTRIES, MAX_REGIONS, options.maxWindows(),
-                MAX_WORK_REQUESTS, MAX_READ_ATOMIC, MAX_INLINE_BYTES, MAX_MESSAGE_BYTES, MAX_PRIVATE_DATA_BYTES);
+                MAX_WORK_REQUESTS, MAX_READ_ATOMIC, MAX_INLINE_BYTES, MAX_MESSAGE_BYTES, MAX_PRIVATE_DATA_BYTES,
+                Long.MAX_VALUE);
     }
 
     /// Opens a device and makes it known to the others of this JVM.

@@ -216,6 +216,7 @@ final class Abi {
         static final int MAX_WINDOWS = 176;
         static final int PORTS = 227;
 
+        static final int NO_ATOMICS = 0;
         static final int HAS_TYPE_1 = 1 << 17;
         static final int HAS_TYPE_2B = 1 << 24;
         /// What rxe, the kernel's software device, gives as its vendor.
@@ -234,9 +235,12 @@ final class Abi {
         static final int MAX_MESSAGE_BYTES = 20;
         static final int LID = 34;
         static final int LINK_LAYER = 46;
+        static final int FLAGS = 47;
 
         static final int ACTIVE = 4;
         static final int ETHERNET = 2;
+        /// Of the flags: every packet needs a GID.
+        static final int GLOBAL_ROUTE = 1;
 
         private PortInfo() {
         }

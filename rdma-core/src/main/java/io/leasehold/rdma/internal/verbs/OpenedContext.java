@@ -9,9 +9,11 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /// A device that was chosen, opened and checked.
 ///
@@ -26,6 +28,8 @@ record OpenedContext(long context, ContextOperations operations, VerbsPort port,
     private static final String NO_RDMA = "no RDMA on this machine: ";
     private static final int COMPLETION_QUEUES_MAX = 1 << 16;
     private static final int WORK_REQUESTS_MAX = 1 << 15;
+    /// No device says how long a window it binds. mlx5 refuses longer ones when they are posted.
+    private static final long WINDOW_BYTES_MAX = 1L << 31;
 
     /// Opens the device that `options` name.
     ///
@@ -34,17 +38,22 @@ record OpenedContext(long context, ContextOperations operations, VerbsPort port,
         DeviceName wanted = DeviceName.parse(options.device());
         List<VerbsLibrary.ListedDevice> devices = list(library);
         try {
-            RdmaException last = null;
+            List<RdmaException> reasons = new ArrayList<>();
             for (VerbsLibrary.ListedDevice device : devices) {
                 if (wanted.name().isEmpty() || wanted.name().equals(device.name())) {
                     try {
                         return open(library, device, wanted, options);
                     } catch (RdmaException e) {
-                        last = e;
+                        reasons.add(e);
                     }
                 }
             }
-            throw last != null ? last : none(wanted, devices);
+            throw switch (reasons.size()) {
+                case 0 -> none(wanted, devices);
+                case 1 -> reasons.getFirst();
+                default -> new RdmaException(RdmaError.UNSUPPORTED, "none of the RDMA devices can be used; "
+                        + reasons.stream().map(Throwable::getMessage).collect(Collectors.joining("; ")), reasons.getFirst());
+            };
         } finally {
             library.freeDevices();
         }
@@ -82,6 +91,9 @@ record OpenedContext(long context, ContextOperations operations, VerbsPort port,
             int inline = SelfCheck.run(library, context, device.pointer(), device.name(), x86);
             long info = scratch.allocate(Abi.DeviceInfo.BYTES);
             library.queryDevice(context, info);
+            if (wanted.name().isEmpty()) {
+                demandAtomics(info, device.name());
+            }
             boolean isRxe = RawMemory.getInt(info + Abi.DeviceInfo.VENDOR) == Abi.DeviceInfo.VENDOR_RXE;
             String critical = library.allowsCritical() ? System.getProperty(CRITICAL, "poll") : "none";
             var operations = new ContextOperations(context, critical.equals("all") && !isRxe, !critical.equals("none"));
@@ -96,6 +108,14 @@ record OpenedContext(long context, ContextOperations operations, VerbsPort port,
             if (!opened) {
                 library.closeDevice(context);
             }
+        }
+    }
+
+    /// Who names no device gets one on which all works.
+    private static void demandAtomics(long info, String name) {
+        if (RawMemory.getInt(info + Abi.DeviceInfo.ATOMICS) == Abi.DeviceInfo.NO_ATOMICS) {
+            throw new RdmaException(RdmaError.UNSUPPORTED, "RDMA device " + name + " has no atomic operations, as those that speak "
+                    + "iWARP; name another one, or this one to use it all the same, by DeviceOptions.withDevice");
         }
     }
 
@@ -131,7 +151,8 @@ record OpenedContext(long context, ContextOperations operations, VerbsPort port,
                 Math.min(options.maxWindows(), number(info, Abi.DeviceInfo.MAX_WINDOWS)),
                 Math.min(WORK_REQUESTS_MAX, number(info, Abi.DeviceInfo.MAX_REQUESTS) - 1),
                 Math.min(255, number(info, Abi.DeviceInfo.MAX_READ_ATOMIC)), inline,
-                (int) Math.min(port.maxMessageBytes(), 1 << 30), Connections.PRIVATE_DATA_MAX);
+                (int) Math.min(port.maxMessageBytes(), 1 << 30), Connections.PRIVATE_DATA_MAX,
+                WINDOW_BYTES_MAX);
     }
 
     private static int number(long info, int offset) {

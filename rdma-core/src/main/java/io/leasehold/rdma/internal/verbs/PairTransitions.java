@@ -47,7 +47,7 @@ final class PairTransitions {
             RawMemory.putBytes(attributes + Abi.PairAttributes.PEER_GID, peer.gid());
             RawMemory.putByte(attributes + Abi.PairAttributes.OWN_GID_INDEX, port.gidIndex());
             RawMemory.putByte(attributes + Abi.PairAttributes.HOP_LIMIT, HOPS_MAX);
-            RawMemory.putByte(attributes + Abi.PairAttributes.IS_GLOBAL, port.ethernet() ? 1 : 0);
+            RawMemory.putByte(attributes + Abi.PairAttributes.IS_GLOBAL, port.needsGid(peer.gid()) ? 1 : 0);
             RawMemory.putShort(attributes + Abi.PairAttributes.PEER_LID, peer.lid());
             RawMemory.putByte(attributes + Abi.PairAttributes.ROUTE_PORT, port.number());
             modify(attributes, Abi.PairAttributes.MASK_RTR, QueuePairState.RTR);

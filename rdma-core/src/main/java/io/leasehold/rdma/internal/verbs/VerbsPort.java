@@ -3,6 +3,7 @@ package io.leasehold.rdma.internal.verbs;
 import io.leasehold.rdma.RdmaError;
 import io.leasehold.rdma.RdmaException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 
@@ -10,13 +11,14 @@ import java.util.List;
 ///
 /// @param number the port, from 1
 /// @param lid its local identifier; of use on InfiniBand only
-/// @param ethernet whether it is RoCE, where every packet needs a GID
+/// @param global whether every packet needs a GID, as on RoCE, and on those ports of InfiniBand that say so
 /// @param mtu `enum ibv_mtu` of the port now: 256 bytes times 2^(mtu - 1)
 /// @param maxMessageBytes longest transfer
 /// @param gidIndex the place of the GID in the port's table
 /// @param gid its 16 bytes
-record VerbsPort(int number, int lid, boolean ethernet, int mtu, long maxMessageBytes, int gidIndex, byte[] gid) {
+record VerbsPort(int number, int lid, boolean global, int mtu, long maxMessageBytes, int gidIndex, byte[] gid) {
     private static final int GIDS_MAX = 1024;
+    private static final int SUBNET_BYTES = 8;
 
     /// The kinds of GID, best first: what crosses routers before what does not, and what an IP address is known for before what
     /// is made of a hardware address.
@@ -78,7 +80,8 @@ record VerbsPort(int number, int lid, boolean ethernet, int mtu, long maxMessage
 
     private static VerbsPort of(int port, long attributes, Candidate gid) {
         return new VerbsPort(port, RawMemory.getShort(attributes + Abi.PortInfo.LID) & 0xffff,
-                RawMemory.getByte(attributes + Abi.PortInfo.LINK_LAYER) == Abi.PortInfo.ETHERNET,
+                RawMemory.getByte(attributes + Abi.PortInfo.LINK_LAYER) == Abi.PortInfo.ETHERNET
+                        || (RawMemory.getByte(attributes + Abi.PortInfo.FLAGS) & Abi.PortInfo.GLOBAL_ROUTE) != 0,
                 RawMemory.getInt(attributes + Abi.PortInfo.ACTIVE_MTU),
                 RawMemory.getInt(attributes + Abi.PortInfo.MAX_MESSAGE_BYTES) & 0xffff_ffffL, gid.index(), gid.gid());
     }
@@ -119,6 +122,11 @@ record VerbsPort(int number, int lid, boolean ethernet, int mtu, long maxMessage
                             : "no GID with index " + wanted.gidIndex() + "; it has " + gids.stream().map(Candidate::index).toList()));
         }
         return best;
+    }
+
+    /// Whether packets to the port with that GID need it: it is in another subnet, unless all do.
+    boolean needsGid(byte[] peer) {
+        return global || !Arrays.equals(gid, 0, SUBNET_BYTES, peer, 0, SUBNET_BYTES);
     }
 
     /// Whether the GID is made of the IP address, which may be empty.

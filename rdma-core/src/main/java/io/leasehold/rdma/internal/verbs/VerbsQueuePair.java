@@ -22,7 +22,8 @@ import org.jspecify.annotations.Nullable;
 
 /// An `ibv_qp` of type RC: its states and its connection. What is posted and completed is the business of [WorkQueues].
 ///
-/// `control` guards the states. It is taken before the locks of the work queues, and never held while waiting for a peer.
+/// `control` guards the states. It is taken before the locks of the work queues, and never held while waiting for a peer to answer;
+/// but the system may have to find out, in RTR, where the peer's address leads, and whoever asks for the state then waits as long.
 final class VerbsQueuePair implements QueuePair {
     private static final Duration ASKING = Duration.ofSeconds(10);
 
@@ -74,6 +75,10 @@ final class VerbsQueuePair implements QueuePair {
 
     long maxMessageBytes() {
         return device.attributes().maxMessageBytes();
+    }
+
+    long maxWindowBytes() {
+        return device.attributes().maxWindowBytes();
     }
 
     @Override

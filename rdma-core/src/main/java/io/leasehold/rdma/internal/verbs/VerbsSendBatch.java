@@ -266,7 +266,7 @@ final class VerbsSendBatch implements SendBatch {
         if (window instanceof VerbsMemoryWindow ownWindow && ownWindow.domain() == queuePair.domain()
                 && region instanceof VerbsMemoryRegion ownRegion && ownRegion.domain() == queuePair.domain()
                 && (ownWindow.isType1() || newKey >>> 8 == ownWindow.index()) && (access & ~BIND_RIGHTS) == 0
-                && ownRegion.allowsBind(address, lengthBytes, access)) {
+                && ownRegion.allowsBind(address, lengthBytes, access) && lengthBytes <= queuePair.maxWindowBytes()) {
             windows[size - 1] = ownWindow;
             regions[size - 1] = ownRegion;
             binds++;

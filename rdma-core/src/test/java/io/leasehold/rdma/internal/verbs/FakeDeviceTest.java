@@ -360,6 +360,26 @@ final class FakeDeviceTest {
         assertThat(fake.posted()).isEmpty();
     }
 
+    // The fake does not touch what it registers, and there is nothing.
+    @SuppressWarnings("restricted")
+    @Test
+    void aWindowLongerThanDevicesBindIsNotAskedFor() {
+        assertThat(device.attributes().maxWindowBytes()).isEqualTo(1L << 31);
+        MemorySegment memory = MemorySegment.ofAddress(1L << 40).reinterpret((1L << 31) + 1);
+        try (MemoryRegion vast = domain.register(memory, EnumSet.allOf(AccessFlag.class))) {
+            MemoryWindow window = domain.allocateMemoryWindow(MemoryWindowType.TYPE_2B);
+            int key = new RemoteKey(window.remoteKey()).next().value();
+            batch.bindMemoryWindow(1, window, key, vast, vast.address(), (1L << 31) + 1, AccessFlag.REMOTE_READ.bit());
+            assertThat(batch.post()).isEqualTo(PostStatus.INVALID_REQUEST);
+            assertThat(fake.posted()).isEmpty();
+            batch.bindMemoryWindow(1, window, key, vast, vast.address(), 1L << 31, AccessFlag.REMOTE_READ.bit());
+            assertThat(batch.post()).isEqualTo(PostStatus.POSTED);
+            complete(fake.posted().getFirst(), SUCCESS);
+            assertThat(poll()).hasSize(1);
+            window.close();
+        }
+    }
+
     @Test
     void aWindowIsFreedBeforeTheQueuePairItIsBoundTo() {
         MemoryWindow window = domain.allocateMemoryWindow(MemoryWindowType.TYPE_2B);

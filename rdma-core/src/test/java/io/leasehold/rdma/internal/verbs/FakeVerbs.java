@@ -16,7 +16,9 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
 
 /// A device without a device: the structures of libibverbs, filled in as a library would, and a context whose function pointers
 /// lead back into Java. It completes what is posted at once and well, unless told otherwise.
@@ -74,6 +76,16 @@ final class FakeVerbs implements VerbsLibrary {
     /// What the functions of the data path answer, unless it is 0.
     int pollAnswer;
     int notificationAnswer;
+    /// Attributes of the last `ibv_modify_qp`.
+    byte[] modified = {};
+    /// What the first of two devices has of atomics, if there are two.
+    int firstAtomics = -1;
+    int ports = 1;
+    private long openedDevice;
+    /// What was freed last of all.
+    final List<String> freed = new CopyOnWriteArrayList<>();
+    private final Queue<Long> events = new ArrayDeque<>();
+    private int channelEnd;
     /// The queues that would raise an event.
     final Set<Long> armed = new HashSet<>();
     final List<Long> freedWindows = new ArrayList<>();
@@ -120,9 +132,20 @@ final class FakeVerbs implements VerbsLibrary {
 
     /// The reading end of a pipe into which nobody writes.
     private int silentFd() {
+        return RawMemory.getInt(pipe());
+    }
+
+    private long pipe() {
         long ends = struct(8);
         CFunction.find(LINKER.defaultLookup(), "pipe", CFunction.descriptor("ip")).orElseThrow().status(ends);
-        return RawMemory.getInt(ends);
+        return ends;
+    }
+
+    /// Raises the event of a completion queue.
+    synchronized void raise(long queue) {
+        events.add(queue);
+        CFunction.find(LINKER.defaultLookup(), "write", CFunction.descriptor("pipp")).orElseThrow()
+                .number(channelEnd, context, 1L);
     }
 
     private long struct(long bytes) {
@@ -278,7 +301,8 @@ final class FakeVerbs implements VerbsLibrary {
     @Override
     public List<ListedDevice> listDevices() {
         call("ibv_get_device_list");
-        return List.of(new ListedDevice("fake0", device));
+        var last = new ListedDevice(firstAtomics < 0 ? "fake0" : "fake1", device);
+        return firstAtomics < 0 ? List.of(last) : List.of(new ListedDevice("fake0", struct(64)), last);
     }
 
     @Override
@@ -289,17 +313,21 @@ final class FakeVerbs implements VerbsLibrary {
     @Override
     public long openDevice(long opened) {
         call("ibv_open_device");
+        openedDevice = opened;
+        RawMemory.putLong(context + Abi.Context.DEVICE, opened);
         return context;
     }
 
     @Override
     public void closeDevice(long closed) {
         calls++;
+        freed.add("context");
     }
 
     @Override
     public void queryDevice(long asked, long attributes) {
         call("ibv_query_device");
+        RawMemory.putInt(attributes + Abi.DeviceInfo.ATOMICS, openedDevice == device ? 1 : firstAtomics);
         RawMemory.putInt(attributes + Abi.DeviceInfo.MAX_PAIRS, 64);
         RawMemory.putInt(attributes + Abi.DeviceInfo.MAX_REQUESTS, 1024);
         RawMemory.putInt(attributes + Abi.DeviceInfo.CAPABILITIES, Abi.DeviceInfo.HAS_TYPE_1 | Abi.DeviceInfo.HAS_TYPE_2B);
@@ -308,7 +336,7 @@ final class FakeVerbs implements VerbsLibrary {
         RawMemory.putInt(attributes + Abi.DeviceInfo.MAX_REGIONS, 64);
         RawMemory.putInt(attributes + Abi.DeviceInfo.MAX_READ_ATOMIC, 16);
         RawMemory.putInt(attributes + Abi.DeviceInfo.MAX_WINDOWS, 64);
-        RawMemory.putByte(attributes + Abi.DeviceInfo.PORTS, 1);
+        RawMemory.putByte(attributes + Abi.DeviceInfo.PORTS, ports);
     }
 
     @Override
@@ -364,13 +392,16 @@ final class FakeVerbs implements VerbsLibrary {
         call("ibv_create_comp_channel");
         long channel = struct(16);
         RawMemory.putLong(channel, context);
-        RawMemory.putInt(channel + Abi.Handle.CHANNEL_FD, silentFd());
+        long ends = pipe();
+        RawMemory.putInt(channel + Abi.Handle.CHANNEL_FD, RawMemory.getInt(ends));
+        channelEnd = RawMemory.getInt(ends + Integer.BYTES);
         return channel;
     }
 
     @Override
     public void destroyCompChannel(long channel) {
         calls++;
+        freed.add("channel");
     }
 
     @Override
@@ -391,8 +422,15 @@ final class FakeVerbs implements VerbsLibrary {
     }
 
     @Override
-    public void getCqEvent(long channel, long out) {
-        throw new NativeFailure("ibv_get_cq_event", NativeFailure.EAGAIN);
+    public synchronized void getCqEvent(long channel, long out) {
+        Long queue = events.poll();
+        if (queue == null) {
+            throw new NativeFailure("ibv_get_cq_event", NativeFailure.EAGAIN);
+        }
+        CFunction.find(LINKER.defaultLookup(), "read", CFunction.descriptor("pipp")).orElseThrow()
+                .number(RawMemory.getInt(channel + Abi.Handle.CHANNEL_FD), struct(8), 1L);
+        RawMemory.putLong(out, queue);
+        RawMemory.putLong(out + Long.BYTES, RawMemory.getLong(queue + Abi.Handle.QUEUE_CONTEXT));
     }
 
     @Override
@@ -419,6 +457,7 @@ final class FakeVerbs implements VerbsLibrary {
     public void modifyQp(long queuePair, long attributes, int mask) {
         duringModify.run();
         call("ibv_modify_qp");
+        modified = RawMemory.getBytes(attributes, Abi.PairAttributes.BYTES);
         modify(queuePair, RawMemory.getInt(attributes + Abi.PairAttributes.STATE));
     }
 
