@@ -4,6 +4,7 @@ import org.jspecify.annotations.NullMarked;
 @NullMarked
 module io.leasehold.rdma {
     requires java.logging;
+    requires jdk.net; // options of TCP connections
     requires spymemcached; // an automatic module, named after its jar
     requires static transitive org.jspecify;
 

@@ -25,6 +25,9 @@ final class Connections {
     private static final Duration OPENING = Duration.ofSeconds(10);
     /// What a queue pair waits, the raw way, before it asks its peer once more.
     private static final Duration MEETING = Duration.ofSeconds(5);
+    /// What it waits when it was refused, at first and at most.
+    private static final Duration ASKING_AGAIN = Duration.ofMillis(50);
+    private static final Duration ASKING_AGAIN_MAX = Duration.ofSeconds(1);
     private static final int BACKLOG = 1024;
     /// Connections that have not said what they want, or wait for an answer.
     static final int PENDING_MAX = 256;
@@ -291,13 +294,29 @@ final class Connections {
         } catch (IOException e) {
             String broken = dial.broken;
             RdmaError error = broken != null ? RdmaError.INVALID_STATE : error(e, phase);
-            throw new RdmaException(error, "connecting to " + remote + ", " + phase + ", after " + NicClock.millisSince(start)
-                    + " ms: " + (broken != null ? broken : e.getMessage()), e);
+            throw failed(error, remote, phase, start, broken != null ? broken : e.getMessage(), e);
+        } catch (RdmaException e) {
+            throw failed(e.error(), remote, phase, start, sentence(e), e);
         } finally {
             if (!up) {
                 close(dial.socket);
-                queuePair.failConnecting(dial);
+                giveUp(queuePair, dial);
             }
+        }
+    }
+
+    private static RdmaException failed(RdmaError error, EndpointAddress remote, String phase, long start, @Nullable String why,
+            Exception cause) {
+        return new RdmaException(error, "connecting to " + remote + ", " + phase + ", after " + NicClock.millisSince(start)
+                + " ms: " + why, cause);
+    }
+
+    /// The caller hears why it could not be connected, and not what this meets.
+    private void giveUp(VerbsQueuePair queuePair, PendingConnection connection) {
+        try {
+            queuePair.failConnecting(connection);
+        } catch (RdmaException e) {
+            device.handlerThrew("giving up the connection of queue pair " + queuePair.number(), e);
         }
     }
 
@@ -318,7 +337,7 @@ final class Connections {
 
     private static Exchange.Frame expect(Exchange.Frame frame, int type, EndpointAddress remote) throws IOException {
         if (frame.type() == Exchange.REJECT) {
-            throw new RdmaException(RdmaError.REJECTED, remote + " says: " + frame.body().readUTF());
+            throw new RdmaException(RdmaError.REJECTED, "it says: " + frame.body().readUTF());
         }
         if (frame.type() != type) {
             throw new ExchangeException("a frame of type " + frame.type() + " where " + type + " was due");
@@ -345,9 +364,19 @@ final class Connections {
             });
             return PeerInfo.read(expect(exchange.receive(deadline), Exchange.TELL, remote).body());
         } catch (IOException e) {
-            throw new RdmaException(error(e, "reaching it"), "asking " + remote + " for queue pair " + address.number() + ": "
-                    + e.getMessage(), e);
+            throw asking(error(e, "reaching it"), address, e.getMessage(), e);
+        } catch (RdmaException e) {
+            throw asking(e.error(), address, sentence(e), e);
         }
+    }
+
+    /// Its message without the error, which that of another begins with.
+    private static String sentence(RdmaException e) {
+        return String.valueOf(e.getMessage()).substring((e.error() + ": ").length());
+    }
+
+    private static RdmaException asking(RdmaError error, QueuePairAddress address, @Nullable String why, Exception cause) {
+        return new RdmaException(error, "asking " + address.endpoint() + " for queue pair " + address.number() + ": " + why, cause);
     }
 
     private boolean tell(Exchange exchange, DataInputStream body) throws IOException {
@@ -371,6 +400,7 @@ final class Connections {
 
     private void dial(VerbsQueuePair queuePair, QueuePairAddress peer) {
         EndpointAddress remote = peer.endpoint();
+        Duration pause = ASKING_AGAIN;
         while (queuePair.awaits(remote.device(), peer.number())) {
             long deadline = NicClock.deadline(MEETING.multipliedBy(2));
             boolean met = false;
@@ -390,14 +420,16 @@ final class Connections {
                 }
             } catch (IOException | RdmaException e) {
                 queuePair.linkProblem(String.valueOf(e.getMessage()));
-                if (e instanceof IOException && !(e instanceof SocketTimeoutException)) {
-                    return;
-                }
             } finally {
                 if (!met) {
                     close(socket);
                 }
             }
+            // It may come yet, or be there again; its owner says how long to wait.
+            if (!paused(pause)) {
+                return;
+            }
+            pause = pause.multipliedBy(2).compareTo(ASKING_AGAIN_MAX) < 0 ? pause.multipliedBy(2) : ASKING_AGAIN_MAX;
         }
     }
 

@@ -3,6 +3,7 @@ package io.leasehold.rdma.internal.verbs;
 import java.lang.foreign.Arena;
 import java.lang.foreign.Linker;
 import java.lang.foreign.SymbolLookup;
+import org.jspecify.annotations.Nullable;
 
 /// The thread of a device that waits, in poll(2), for its completion and asynchronous events: the only one that waits in native code.
 final class EventLoop implements AutoCloseable {
@@ -25,14 +26,29 @@ final class EventLoop implements AutoCloseable {
     private final long context;
     private final long channel;
     private final Arena arena = Arena.ofShared();
-    private final int[] pipe = new int[2];
+    private final int[] pipe = {-1, -1};
     private volatile boolean closing;
+    private volatile @Nullable Thread thread;
+    /// For the thread alone.
+    private boolean freesWhenLeft;
 
     /// @param channel `ibv_comp_channel *` of all completion queues of the device
     EventLoop(VerbsDevice device, long context, long channel) {
         this.device = device;
         this.context = context;
         this.channel = channel;
+        boolean made = false;
+        try {
+            open();
+            made = true;
+        } finally {
+            if (!made) {
+                free();
+            }
+        }
+    }
+
+    private void open() {
         long ends = arena.allocate(POLL_BYTES, 8).address();
         PIPE.status(ends);
         pipe[0] = RawMemory.getInt(ends);
@@ -52,6 +68,20 @@ final class EventLoop implements AutoCloseable {
 
     /// Until [#close].
     void run() {
+        thread = Thread.currentThread();
+        watch();
+        if (freesWhenLeft) {
+            device.free();
+        }
+    }
+
+    /// Asked by who closes the device: a reaction that does is still on the stack of [#run], which frees all when it is back.
+    boolean freesWhenLeft() {
+        freesWhenLeft = Thread.currentThread() == thread;
+        return freesWhenLeft;
+    }
+
+    private void watch() {
         int[] fds = {pipe[0], RawMemory.getInt(context + Abi.Context.ASYNC_FD),
             RawMemory.getInt(channel + Abi.Handle.CHANNEL_FD)};
         long polls = arena.allocate((long) fds.length * POLL_BYTES, 8).address();
@@ -66,7 +96,8 @@ final class EventLoop implements AutoCloseable {
                 if (isReadable(polls, 2)) {
                     takeCompletionEvent(event);
                 }
-                if (isReadable(polls, 1)) {
+                // A reaction may have closed the device.
+                if (!closing && isReadable(polls, 1)) {
                     takeAsyncEvent(event);
                 }
             } catch (NativeFailure e) {
@@ -120,8 +151,11 @@ final class EventLoop implements AutoCloseable {
 
     /// Frees what it has, after its thread has ended.
     void free() {
-        CLOSE.run(pipe[0]);
-        CLOSE.run(pipe[1]);
+        for (int end : pipe) {
+            if (end >= 0) {
+                CLOSE.run(end);
+            }
+        }
         arena.close();
     }
 }

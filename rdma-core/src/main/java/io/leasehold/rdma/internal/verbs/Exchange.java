@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
+import jdk.net.ExtendedSocketOptions;
 
 /// One TCP connection beside a connection of queue pairs: it carries what they must know of each other, and then lives as long as
 /// they are connected, so that each side learns when the other is gone.
@@ -56,6 +57,10 @@ final class Exchange implements AutoCloseable {
         this.socket = socket;
         socket.setTcpNoDelay(true);
         socket.setKeepAlive(true);
+        // A host that dies says nothing, and no data travel here by which it would be missed.
+        socket.setOption(ExtendedSocketOptions.TCP_KEEPIDLE, 10);
+        socket.setOption(ExtendedSocketOptions.TCP_KEEPINTERVAL, 3);
+        socket.setOption(ExtendedSocketOptions.TCP_KEEPCOUNT, 3);
         in = new DataInputStream(socket.getInputStream());
         out = new DataOutputStream(socket.getOutputStream());
     }

@@ -14,7 +14,11 @@ final class NativeFailure extends RuntimeException {
     static final int EINVAL = 22;
     static final int EMFILE = 24;
     static final int ENOSYS = 38;
+    static final int EIO = 5;
     static final int EOPNOTSUPP = 95;
+    static final int ENETUNREACH = 101;
+    static final int ETIMEDOUT = 110;
+    static final int EHOSTUNREACH = 113;
 
     private static final long serialVersionUID = 1;
 
@@ -41,6 +45,8 @@ final class NativeFailure extends RuntimeException {
             case ENOMEM, EMFILE, EAGAIN -> RdmaError.OUT_OF_RESOURCES;
             case EBUSY -> RdmaError.BUSY;
             case EINVAL -> RdmaError.INVALID_ARGUMENT;
+            // What the system says when it cannot find out where the peer's address leads.
+            case ENETUNREACH, ETIMEDOUT, EHOSTUNREACH -> RdmaError.UNREACHABLE;
             default -> RdmaError.UNSUPPORTED;
         };
     }
@@ -50,6 +56,9 @@ final class NativeFailure extends RuntimeException {
             case EPERM, EACCES -> "; this user may not use RDMA devices: give it read and write permission on /dev/infiniband/*";
             case ENOMEM -> "; the device or the locked-memory limit is exhausted: try 'ulimit -l unlimited'";
             case EMFILE -> "; too many open files: raise 'ulimit -n'";
+            case ENETUNREACH, ETIMEDOUT, EHOSTUNREACH -> "; the peer's GID leads nowhere from here: both devices must be on one "
+                    + "network, choose the GID by DeviceOptions.withDevice(\"device/port/index\")";
+            case EIO -> "; the device failed, or was removed";
             case ENODEV, ENOSYS -> "; this kernel has no RDMA support: load ib_uverbs and the driver of the device";
             default -> "";
         };
@@ -67,6 +76,10 @@ final class NativeFailure extends RuntimeException {
             case EMFILE -> "EMFILE";
             case ENOSYS -> "ENOSYS";
             case EOPNOTSUPP -> "EOPNOTSUPP";
+            case EIO -> "EIO";
+            case ENETUNREACH -> "ENETUNREACH";
+            case ETIMEDOUT -> "ETIMEDOUT";
+            case EHOSTUNREACH -> "EHOSTUNREACH";
             default -> "errno " + errno;
         };
     }

@@ -72,7 +72,12 @@ final class VerbsDevice implements RdmaDevice {
         completionQueues = new Slots<>(limits.maxCompletionQueues());
         connections = new Connections(this, options.host(), options.port(), random.nextLong() | 1);
         channel = library.createCompChannel(opened.context());
-        eventLoop = new EventLoop(this, opened.context(), channel);
+        try {
+            eventLoop = new EventLoop(this, opened.context(), channel);
+        } catch (RuntimeException | Error e) {
+            quietly("closing the completion channel", () -> library.destroyCompChannel(channel));
+            throw e;
+        }
     }
 
     /// Opens the device that `options` name.
@@ -85,8 +90,8 @@ final class VerbsDevice implements RdmaDevice {
             library.closeDevice(opened.context());
             throw e.toRdmaException("opening RDMA device " + opened.attributes().name());
         }
-        device.threads.startPlatform("leasehold-verbs-events-" + opened.attributes().name(), device.eventLoop::run);
         try {
+            device.threads.startPlatform("leasehold-verbs-events-" + opened.attributes().name(), device.eventLoop::run);
             device.attributes = device.limits.withWindowBoundsEnforced(BoundsTrial.passes(device));
         } catch (RuntimeException | Error e) {
             device.close();
@@ -396,7 +401,7 @@ final class VerbsDevice implements RdmaDevice {
                 yield () -> overflowed(queue);
             }
             case 1, 2, 3 -> {
-                VerbsQueuePair queuePair = queuePairs.find(one -> one.pointer() == element);
+                VerbsQueuePair queuePair = queuePairs.find(one -> one.pointer() == element && !one.queues().isClosed());
                 AsyncEvent.Type means = type == 1 ? AsyncEvent.Type.QP_FATAL
                         : type == 2 ? AsyncEvent.Type.QP_REQ_ERR : AsyncEvent.Type.QP_ACCESS_ERR;
                 yield () -> {
@@ -460,6 +465,11 @@ final class VerbsDevice implements RdmaDevice {
         LOG.log(System.Logger.Level.ERROR, limits.name() + ": " + what + " threw", thrown);
     }
 
+    /// The library refused to post what this provider took for possible.
+    void refusedPost(String what) {
+        LOG.log(System.Logger.Level.WARNING, "{0}: {1}; further refusals are not logged until it is reset", limits.name(), what);
+    }
+
     /// Somebody connected and said nothing sensible.
     void dropped(Socket socket, IOException cause) {
         LOG.log(System.Logger.Level.DEBUG, "{0}: dropped {1}: {2}", limits.name(), socket.getRemoteSocketAddress(),
@@ -484,16 +494,37 @@ final class VerbsDevice implements RdmaDevice {
         completionQueues.forEach(queue -> quietly("closing a completion queue", queue::close));
         domains.forEach(domain -> quietly("closing a domain", domain::close));
         eventLoop.close();
-        try {
-            if (!threads.stop(NicClock.deadline(CLOSING_PATIENCE))) {
-                LOG.log(System.Logger.Level.WARNING, "{0}: not all ended in time, the device is left open: {1}", limits.name(),
-                        resources());
-                return;
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            return;
+        if (!stopThreads()) {
+            LOG.log(System.Logger.Level.WARNING, "{0}: not all ended in time, the device is left open: {1}", limits.name(),
+                    resources());
+        } else if (!eventLoop.freesWhenLeft()) {
+            free();
         }
+    }
+
+    /// Waits until all threads have ended, also in a thread that is interrupted: what they use is freed next, or never.
+    ///
+    /// @return whether they have
+    private boolean stopThreads() {
+        long deadline = NicClock.deadline(CLOSING_PATIENCE);
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    return threads.stop(deadline);
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    /// Frees what the event thread uses, when it does not any more.
+    void free() {
         eventLoop.free();
         quietly("closing the completion channel", () -> library.destroyCompChannel(channel));
         quietly("closing the device", () -> library.closeDevice(opened.context()));

@@ -50,6 +50,8 @@ final class WorkQueues {
     private boolean quietEnd;
     /// Whether the peer refused a request; under the lock of the completion queue.
     private boolean refusedByPeer;
+    /// Whether it was logged that the library refused to post; once a life is enough.
+    private volatile boolean refusalLogged;
     /// Whether the device refused the rest of the batch that is being posted; under the send lock.
     private boolean brokeOff;
 
@@ -76,6 +78,7 @@ final class WorkQueues {
         receiveTags = RequestTag.base(true, slot, generation);
         errorFrom = Long.MAX_VALUE;
         quietEnd = false;
+        refusalLogged = false;
         refusedByPeer = false;
     }
 
@@ -400,9 +403,9 @@ final class WorkQueues {
         }
         ring.posted(position);
         if (at == 0) {
-            return status == NativeFailure.ENOMEM || status == NativeFailure.EAGAIN ? PostStatus.QUEUE_FULL
-                    : PostStatus.INVALID_REQUEST;
+            return answer("a request", status, RawMemory.getInt(batch.request(0) + Abi.SendRequest.OPCODE));
         }
+        answer("a request amid others", status, RawMemory.getInt(batch.request(at) + Abi.SendRequest.OPCODE));
         brokeOff = true;
         taken(batch, at);
         // At once: nothing may be carried out behind the hole.
@@ -411,6 +414,18 @@ final class WorkQueues {
         flush(queuePair, batch, at);
         queuePair.brokeDown(generation, Attachment.Cause.GONE, "the peer's queue pair refused a request of its owner");
         return PostStatus.POSTED;
+    }
+
+    /// What the number with which the library refused to post means to the user, who does not see it.
+    private PostStatus answer(String what, int status, int opcode) {
+        if (status == NativeFailure.ENOMEM || status == NativeFailure.EAGAIN) {
+            return PostStatus.QUEUE_FULL;
+        }
+        if (!refusalLogged) {
+            refusalLogged = true;
+            device.refusedPost("queue pair " + number + ", " + what + " of opcode " + opcode + ": " + NativeFailure.name(status));
+        }
+        return PostStatus.INVALID_REQUEST;
     }
 
     /// The requests of a batch from `from` on, which the device is not given, complete as flushed behind those that it was. Under the
@@ -502,8 +517,7 @@ final class WorkQueues {
             }
             int status = receiveRing.post(device.operations(), pointer, receiveTags, id, own.address() + offset, lengthBytes,
                     own.localKey());
-            return status == 0 ? PostStatus.POSTED
-                    : status == NativeFailure.ENOMEM ? PostStatus.QUEUE_FULL : PostStatus.INVALID_REQUEST;
+            return status == 0 ? PostStatus.POSTED : answer("a receive", status, 0);
         } finally {
             receiveLock.unlock();
         }

@@ -18,6 +18,7 @@ import io.leasehold.rdma.MemoryWindow;
 import io.leasehold.rdma.MemoryWindowType;
 import io.leasehold.rdma.PostStatus;
 import io.leasehold.rdma.ProtectionDomain;
+import io.leasehold.rdma.QueuePairAddress;
 import io.leasehold.rdma.QueuePairOptions;
 import io.leasehold.rdma.QueuePairState;
 import io.leasehold.rdma.RdmaError;
@@ -37,12 +38,14 @@ import java.net.Socket;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
+import jdk.net.ExtendedSocketOptions;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -91,7 +94,7 @@ final class BreakdownTest {
             assertThat(thread.join(PATIENCE)).as("%s ended", thread).isTrue();
         }
         device.close();
-        assertThat(device.resources()).isEqualTo(ResourceCounts.NONE);
+        until("all has ended", () -> device.resources().equals(ResourceCounts.NONE));
         arena.close();
     }
 
@@ -448,5 +451,132 @@ final class BreakdownTest {
             }
         });
         assertThat(queuePair.state()).isEqualTo(QueuePairState.RTS);
+    }
+
+    @Test
+    void aDeviceWhoseEventsCannotBeWaitedForIsClosedAgain() {
+        var deaf = new FakeVerbs();
+        // A descriptor that is none.
+        RawMemory.putInt(deaf.context + Abi.Context.ASYNC_FD, 1_000_000);
+        assertThatExceptionOfType(RdmaException.class).isThrownBy(() -> VerbsDevice.open(deaf, DeviceOptions.verbs()));
+        // The first channel is that of the check.
+        assertThat(deaf.freed).containsExactly("channel", "channel", "context");
+    }
+
+    @Test
+    void aDeviceThatIsClosedByAnInterruptedThreadIsFreedAllTheSame() {
+        fake.freed.clear();
+        Thread.currentThread().interrupt();
+        device.close();
+        assertThat(Thread.interrupted()).as("still interrupted").isTrue();
+        assertThat(fake.freed).containsExactly("channel", "context");
+    }
+
+    @Test
+    void aDeviceThatItsOwnHandlerClosesIsFreedWhenTheHandlerIsBack() {
+        fake.freed.clear();
+        List<List<String>> freedInHandler = new CopyOnWriteArrayList<>();
+        completions.onCompletion(() -> {
+            device.close();
+            freedInHandler.add(List.copyOf(fake.freed));
+        });
+        fake.raise(((VerbsCompletionQueue) completions).pointer());
+        until("it is freed", () -> fake.freed.contains("context"));
+        assertThat(freedInHandler).containsExactly(List.of());
+        assertThat(fake.freed).containsExactly("channel", "context");
+    }
+
+    @Test
+    void whoNamesNoDeviceGetsOneWithAtomicsAndTheReasonsIfThereIsNone() {
+        var two = new FakeVerbs();
+        two.firstAtomics = 0;
+        try (VerbsDevice chosen = VerbsDevice.open(two, DeviceOptions.verbs())) {
+            assertThat(chosen.attributes().name()).isEqualTo("fake1");
+        }
+        try (VerbsDevice named = VerbsDevice.open(two, DeviceOptions.verbs().withDevice("fake0"))) {
+            assertThat(named.attributes().name()).isEqualTo("fake0");
+        }
+        two.ports = 0;
+        assertThatExceptionOfType(RdmaException.class).isThrownBy(() -> VerbsDevice.open(two, DeviceOptions.verbs()))
+                .withMessageContaining("fake0").withMessageContaining("atomic").withMessageContaining("fake1")
+                .withMessageContaining("port");
+    }
+
+    @Test
+    void packetsToAnotherSubnetAndOfPortsThatSayGoWithAGid() {
+        byte[] here = HexFormat.of().parseHex("fe800000000000000000000000000001");
+        byte[] there = HexFormat.of().parseHex("fe800000000000010000000000000002");
+        assertThat(isGlobal(false, here, here)).isFalse();
+        assertThat(isGlobal(false, here, there)).isTrue();
+        assertThat(isGlobal(true, here, here)).isTrue();
+    }
+
+    private boolean isGlobal(boolean global, byte[] own, byte[] others) {
+        var port = new VerbsPort(1, 7, global, 5, 1 << 20, 0, own);
+        PeerInfo info = peer.info();
+        new PairTransitions(fake, port, queuePair.pointer(), 1).toReadyToReceive(
+                new PeerInfo(info.address(), info.psn(), 8, others, info.mtu(), 1, 1, info.patienceMicros()), 1);
+        return fake.modified[Abi.PairAttributes.IS_GLOBAL] != 0;
+    }
+
+    @Test
+    void aPeerThatCannotBeReachedIsSaidToBeSoWithWhereAndWhen() {
+        try (var listener = device.listen(request -> request.reject("no room for you"))) {
+            assertThatExceptionOfType(RdmaException.class)
+                    .isThrownBy(() -> queuePair.connect(listener.address(), new byte[0], PATIENCE))
+                    .satisfies(e -> assertThat(e.error()).isEqualTo(RdmaError.REJECTED))
+                    .withMessageContaining(listener.address().toString()).withMessageContaining("waiting for its answer")
+                    .withMessageContaining(" ms: it says: no room for you");
+        }
+        fake.failingWith = NativeFailure.EHOSTUNREACH;
+        fake.failing = "ibv_modify_qp";
+        assertThatExceptionOfType(RdmaException.class).isThrownBy(queuePair::toInit)
+                .satisfies(e -> assertThat(e.error()).isEqualTo(RdmaError.UNREACHABLE)).withMessageContaining("EHOSTUNREACH");
+    }
+
+    @Test
+    void whoseHostDiesIsMissedBeforeLong() throws IOException {
+        try (var server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+                var socket = new Socket(server.getInetAddress(), server.getLocalPort());
+                var _ = new Exchange(socket)) {
+            assertThat(socket.getKeepAlive()).isTrue();
+            int seconds = socket.getOption(ExtendedSocketOptions.TCP_KEEPIDLE)
+                    + socket.getOption(ExtendedSocketOptions.TCP_KEEPINTERVAL) * socket.getOption(ExtendedSocketOptions.TCP_KEEPCOUNT);
+            assertThat(seconds).isLessThanOrEqualTo(20);
+        }
+    }
+
+    @Test
+    void aRefusedPeerIsAskedAgainAndNotWithoutPause() throws IOException {
+        var asked = new AtomicInteger();
+        try (var server = new ServerSocket(0, 16, InetAddress.getLoopbackAddress())) {
+            // An identity greater than any: this side dials.
+            var address = new QueuePairAddress(new EndpointAddress(VerbsProvider.NAME, "127.0.0.1", server.getLocalPort(), -1), 9);
+            PeerInfo stranger = peer.info();
+            var info = new PeerInfo(address, stranger.psn(), stranger.lid(), stranger.gid(), stranger.mtu(), 1, 1, 1);
+            Thread.ofVirtual().start(() -> refuseAll(server, info, asked));
+            queuePair.toInit();
+            long start = NicClock.nanos();
+            queuePair.toReadyToReceive(address);
+            until("it was asked four times", () -> asked.get() >= 4);
+            assertThat(Duration.ofNanos(NicClock.nanos() - start)).isGreaterThan(Duration.ofMillis(300));
+            queuePair.toReset();
+        }
+    }
+
+    private static void refuseAll(ServerSocket server, PeerInfo info, AtomicInteger asked) {
+        while (!server.isClosed()) {
+            try (var exchange = new Exchange(server.accept())) {
+                if (exchange.receive(NicClock.deadline(PATIENCE)).type() == Exchange.ASK) {
+                    exchange.send(Exchange.TELL, info::write);
+                } else {
+                    exchange.send(Exchange.REJECT, "there is no queue pair 9");
+                    asked.incrementAndGet();
+                }
+            } catch (IOException e) {
+                // The test has ended, or the pair was reset.
+                continue;
+            }
+        }
     }
 }
