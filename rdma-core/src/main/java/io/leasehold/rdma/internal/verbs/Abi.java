@@ -77,7 +77,12 @@ final class Abi {
         static final int BYTE_LENGTH = 20;
         static final int IMMEDIATE = 24;
         static final int QUEUE_PAIR_NUMBER = 28;
+        static final int SOURCE_PAIR_NUMBER = 32;
         static final int FLAGS = 36;
+        static final int PKEY_INDEX = 40;
+        static final int SOURCE_LID = 42;
+        static final int SERVICE_LEVEL = 44;
+        static final int PATH_BITS = 45;
 
         static final int WITH_IMMEDIATE = 2;
         static final int WITH_INVALIDATE = 8;
@@ -127,9 +132,11 @@ final class Abi {
     /// `struct ibv_pd`, `ibv_mr`, `ibv_mw`, `ibv_cq`, `ibv_comp_channel` and `ibv_qp`: each begins with its context.
     static final class Handle {
         static final int CONTEXT = 0;
+        static final int DOMAIN_NUMBER = 8;
         static final int REGION_DOMAIN = 8;
         static final int REGION_ADDRESS = 16;
         static final int REGION_LENGTH = 24;
+        static final int REGION_NUMBER = 32;
         static final int REGION_LOCAL_KEY = 36;
         static final int REGION_REMOTE_KEY = 40;
         static final int WINDOW_DOMAIN = 8;
@@ -142,6 +149,7 @@ final class Abi {
         static final int PAIR_DOMAIN = 16;
         static final int PAIR_SEND_QUEUE = 24;
         static final int PAIR_RECEIVE_QUEUE = 32;
+        static final int PAIR_KERNEL_NUMBER = 48;
         static final int PAIR_NUMBER = 52;
         static final int PAIR_STATE = 56;
         static final int PAIR_TYPE = 60;
@@ -208,6 +216,7 @@ final class Abi {
         static final int MAX_PAIRS = 108;
         static final int MAX_REQUESTS = 112;
         static final int CAPABILITIES = 116;
+        static final int MAX_SCATTERS = 120;
         static final int MAX_QUEUES = 128;
         static final int MAX_QUEUE_ENTRIES = 132;
         static final int MAX_REGIONS = 136;
@@ -258,6 +267,75 @@ final class Abi {
         }
     }
 
+    /// `struct rdma_cm_id`, and the socket addresses in its `route.addr`; `struct rdma_event_channel` is a descriptor.
+    ///
+    /// ```
+    ///   0 verbs    8 channel    16 context    24 qp
+    ///  32 src_storage (128)                  160 dst_storage (128)      288 ibaddr ...     344 ps | 348 port_num
+    /// ```
+    static final class ConnectionId {
+        static final int CONTEXT = 0;
+        static final int CHANNEL = 8;
+        static final int PAIR = 24;
+        static final int OWN_ADDRESS = 32;
+        static final int PEER_ADDRESS = 160;
+        static final int PORT = 348;
+
+        private ConnectionId() {
+        }
+    }
+
+    /// `struct rdma_cm_event`, whose `param.conn` is a [ConnectionParameters].
+    static final class ConnectionEvent {
+        static final int BYTES = 80;
+        static final int ID = 0;
+        static final int LISTENING_ID = 8;
+        static final int TYPE = 16;
+        static final int STATUS = 20;
+        static final int PARAMETERS = 24;
+
+        private ConnectionEvent() {
+        }
+    }
+
+    /// `struct rdma_conn_param`.
+    ///
+    /// ```
+    ///  0 private_data
+    ///  8 private_data_len | 9 responder_resources | 10 initiator_depth | 11 flow_control
+    /// 12 retry_count      | 13 rnr_retry_count    | 14 srq             | 16 qp_num
+    /// ```
+    static final class ConnectionParameters {
+        static final int BYTES = 24;
+        static final int PRIVATE_DATA = 0;
+        static final int PRIVATE_DATA_LENGTH = 8;
+        static final int RESPONDER_RESOURCES = 9;
+        static final int INITIATOR_DEPTH = 10;
+        static final int FLOW_CONTROL = 11;
+        static final int RETRIES = 12;
+        static final int RECEIVER_NOT_READY_RETRIES = 13;
+        static final int PAIR_NUMBER = 16;
+
+        private ConnectionParameters() {
+        }
+    }
+
+    /// `struct sockaddr_in` and `struct sockaddr_in6`; port and address in network byte order.
+    static final class SocketAddress {
+        static final int BYTES = 28;
+        static final int FAMILY = 0;
+        static final int PORT = 2;
+        static final int ADDRESS_V4 = 4;
+        static final int ADDRESS_V6 = 8;
+        static final int SCOPE_V6 = 24;
+
+        static final int INET = 2;
+        static final int INET6 = 10;
+
+        private SocketAddress() {
+        }
+    }
+
     /// `struct ibv_async_event`.
     static final class Event {
         static final int BYTES = 16;
@@ -272,6 +350,7 @@ final class Abi {
     static final int WRITE = 0;
     static final int WRITE_WITH_IMMEDIATE = 1;
     static final int SEND = 2;
+    static final int SEND_WITH_IMMEDIATE = 3;
     static final int READ = 4;
     static final int COMPARE_AND_SWAP = 5;
     static final int FETCH_AND_ADD = 6;
@@ -282,6 +361,7 @@ final class Abi {
     /// `enum ibv_send_flags`.
     static final int FENCE = 1;
     static final int SIGNALED = 2;
+    static final int SOLICITED = 4;
     static final int INLINE = 8;
 
     /// `enum ibv_mw_type`.

@@ -7,17 +7,7 @@ import java.io.IOException;
 ///
 /// A device need not tell the responder which request broke its queue pair, or that one did; so each side says what it knows, and
 /// keeps the exchange open until its own queue pair is reset or closed.
-final class Attachment {
-    /// Why a connection ends.
-    enum Cause {
-        /// The queue pair's owner closed, reset or failed it, or its process has ended, or nobody knows.
-        GONE,
-        /// A request of the side that says so was refused for its key, range or right.
-        ACCESS_REFUSED,
-        /// A request of the side that says so was refused for another reason.
-        REQUEST_REFUSED
-    }
-
+final class Attachment implements Bond {
     private static final Cause[] CAUSES = Cause.values();
     /// No peer of ours says more.
     private static final int FRAMES_MAX = 8;
@@ -48,8 +38,8 @@ final class Attachment {
         queuePair.told(this, Cause.GONE, end);
     }
 
-    /// Tells the peer that the connection has ended, if it can still be told.
-    void say(Cause cause, String detail) {
+    @Override
+    public void say(Cause cause, String detail) {
         try {
             exchange.send(Exchange.BYE, body -> {
                 body.writeByte(cause.ordinal());
@@ -61,8 +51,8 @@ final class Attachment {
         }
     }
 
-    /// The last word.
-    void end(String detail) {
+    @Override
+    public void end(String detail) {
         say(Cause.GONE, detail);
         exchange.close();
     }

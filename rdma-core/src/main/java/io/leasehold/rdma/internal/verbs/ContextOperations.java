@@ -107,10 +107,10 @@ final class ContextOperations {
         }
     }
 
-    /// `ibv_req_notify_cq` for any completion. Answers 0 or an error number.
-    int requestNotification(long queue) {
+    /// `ibv_req_notify_cq`, for any completion or only for one that a peer solicited. Answers 0 or an error number.
+    int requestNotification(long queue, boolean solicitedOnly) {
         try {
-            return (int) REQ_NOTIFY_CQ.invokeExact(requestNotification, queue, 0);
+            return (int) REQ_NOTIFY_CQ.invokeExact(requestNotification, queue, solicitedOnly ? 1 : 0);
         } catch (Throwable e) {
             throw unexpected(e);
         }

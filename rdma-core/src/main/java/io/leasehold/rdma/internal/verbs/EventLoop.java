@@ -8,19 +8,9 @@ import org.jspecify.annotations.Nullable;
 /// The thread of a device that waits, in poll(2), for its completion and asynchronous events: the only one that waits in native code.
 final class EventLoop implements AutoCloseable {
     private static final SymbolLookup C = Linker.nativeLinker().defaultLookup();
-    private static final CFunction POLL = c("poll", "ippi");
     private static final CFunction PIPE = c("pipe", "ip");
     private static final CFunction WRITE = c("write", "pipp");
     private static final CFunction CLOSE = c("close", "ii");
-    // fcntl takes a variable number of arguments.
-    private static final CFunction FCNTL = CFunction.find(C, "fcntl", CFunction.descriptor("iiii"),
-            Linker.Option.firstVariadicArg(2)).orElseThrow();
-    private static final int GET_FLAGS = 3;
-    private static final int SET_FLAGS = 4;
-    private static final int NONBLOCKING = 0x800;
-    private static final int READABLE = 1;
-    private static final int EINTR = 4;
-    private static final int POLL_BYTES = 8;
 
     private final VerbsDevice device;
     private final long context;
@@ -49,21 +39,16 @@ final class EventLoop implements AutoCloseable {
     }
 
     private void open() {
-        long ends = arena.allocate(POLL_BYTES, 8).address();
+        long ends = arena.allocate(2L * Integer.BYTES, 8).address();
         PIPE.status(ends);
         pipe[0] = RawMemory.getInt(ends);
         pipe[1] = RawMemory.getInt(ends + Integer.BYTES);
-        nonblocking(RawMemory.getInt(context + Abi.Context.ASYNC_FD));
-        nonblocking(RawMemory.getInt(channel + Abi.Handle.CHANNEL_FD));
+        Descriptors.nonblocking(RawMemory.getInt(context + Abi.Context.ASYNC_FD));
+        Descriptors.nonblocking(RawMemory.getInt(channel + Abi.Handle.CHANNEL_FD));
     }
 
     private static CFunction c(String name, String signature) {
         return CFunction.find(C, name, CFunction.descriptor(signature)).orElseThrow();
-    }
-
-    private static void nonblocking(int fd) {
-        int flags = (int) FCNTL.number(fd, GET_FLAGS, 0);
-        FCNTL.number(fd, SET_FLAGS, flags | NONBLOCKING);
     }
 
     /// Until [#close].
@@ -84,15 +69,16 @@ final class EventLoop implements AutoCloseable {
     private void watch() {
         int[] fds = {pipe[0], RawMemory.getInt(context + Abi.Context.ASYNC_FD),
             RawMemory.getInt(channel + Abi.Handle.CHANNEL_FD)};
-        long polls = arena.allocate((long) fds.length * POLL_BYTES, 8).address();
+        long polls = arena.allocate((long) fds.length * Descriptors.POLL_BYTES, 8).address();
         long event = arena.allocate(Abi.Event.BYTES, 16).address();
         for (int i = 0; i < fds.length; i++) {
-            RawMemory.putInt(polls + (long) i * POLL_BYTES, fds[i]);
-            RawMemory.putShort(polls + (long) i * POLL_BYTES + 4, READABLE);
+            Descriptors.watch(polls + (long) i * Descriptors.POLL_BYTES, fds[i]);
         }
         while (!closing) {
             try {
-                POLL.number(polls, (long) fds.length, -1);
+                if (!Descriptors.poll(polls, fds.length, -1)) {
+                    continue;
+                }
                 if (isReadable(polls, 2)) {
                     takeCompletionEvent(event);
                 }
@@ -101,7 +87,7 @@ final class EventLoop implements AutoCloseable {
                     takeAsyncEvent(event);
                 }
             } catch (NativeFailure e) {
-                if (e.errno() != EINTR && e.errno() != NativeFailure.EAGAIN) {
+                if (e.errno() != NativeFailure.EAGAIN) {
                     device.failed("its events cannot be read: " + e.getMessage());
                     return;
                 }
@@ -110,7 +96,7 @@ final class EventLoop implements AutoCloseable {
     }
 
     private static boolean isReadable(long polls, int i) {
-        return RawMemory.getShort(polls + (long) i * POLL_BYTES + 6) != 0;
+        return Descriptors.isReady(polls + (long) i * Descriptors.POLL_BYTES);
     }
 
     private void takeCompletionEvent(long out) {

@@ -6,6 +6,7 @@ import io.leasehold.rdma.RdmaException;
 /// A function of libibverbs or the C library failed.
 final class NativeFailure extends RuntimeException {
     static final int EPERM = 1;
+    static final int ENOENT = 2;
     static final int EAGAIN = 11;
     static final int ENOMEM = 12;
     static final int EACCES = 13;
@@ -16,8 +17,11 @@ final class NativeFailure extends RuntimeException {
     static final int ENOSYS = 38;
     static final int EIO = 5;
     static final int EOPNOTSUPP = 95;
+    static final int EADDRINUSE = 98;
+    static final int EADDRNOTAVAIL = 99;
     static final int ENETUNREACH = 101;
     static final int ETIMEDOUT = 110;
+    static final int ECONNREFUSED = 111;
     static final int EHOSTUNREACH = 113;
 
     private static final long serialVersionUID = 1;
@@ -43,8 +47,9 @@ final class NativeFailure extends RuntimeException {
     static RdmaError error(int errno) {
         return switch (errno) {
             case ENOMEM, EMFILE, EAGAIN -> RdmaError.OUT_OF_RESOURCES;
-            case EBUSY -> RdmaError.BUSY;
-            case EINVAL -> RdmaError.INVALID_ARGUMENT;
+            case EBUSY, EADDRINUSE -> RdmaError.BUSY;
+            case EINVAL, EADDRNOTAVAIL -> RdmaError.INVALID_ARGUMENT;
+            case ECONNREFUSED -> RdmaError.REJECTED;
             // What the system says when it cannot find out where the peer's address leads.
             case ENETUNREACH, ETIMEDOUT, EHOSTUNREACH -> RdmaError.UNREACHABLE;
             default -> RdmaError.UNSUPPORTED;
@@ -67,6 +72,7 @@ final class NativeFailure extends RuntimeException {
     static String name(int errno) {
         return switch (errno) {
             case EPERM -> "EPERM";
+            case ENOENT -> "ENOENT";
             case EAGAIN -> "EAGAIN";
             case ENOMEM -> "ENOMEM";
             case EACCES -> "EACCES";
@@ -77,8 +83,11 @@ final class NativeFailure extends RuntimeException {
             case ENOSYS -> "ENOSYS";
             case EOPNOTSUPP -> "EOPNOTSUPP";
             case EIO -> "EIO";
+            case EADDRINUSE -> "EADDRINUSE";
+            case EADDRNOTAVAIL -> "EADDRNOTAVAIL";
             case ENETUNREACH -> "ENETUNREACH";
             case ETIMEDOUT -> "ETIMEDOUT";
+            case ECONNREFUSED -> "ECONNREFUSED";
             case EHOSTUNREACH -> "EHOSTUNREACH";
             default -> "errno " + errno;
         };

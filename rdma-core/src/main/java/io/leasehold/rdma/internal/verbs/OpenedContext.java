@@ -21,8 +21,10 @@ import java.util.stream.Collectors;
 /// @param operations its data path
 /// @param port the port to use
 /// @param attributes what it has
+/// @param maxScatters most local ranges of one request
 /// @param isRxe whether it is the kernel's software device, whose oddities are known
-record OpenedContext(long context, ContextOperations operations, VerbsPort port, DeviceAttributes attributes, boolean isRxe) {
+record OpenedContext(long context, ContextOperations operations, VerbsPort port, DeviceAttributes attributes, int maxScatters,
+        boolean isRxe) {
     /// Which calls are critical, see [ContextOperations]: `none`, `poll` or `all`.
     private static final String CRITICAL = "leasehold.verbs.critical";
     private static final String NO_RDMA = "no RDMA on this machine: ";
@@ -101,7 +103,8 @@ record OpenedContext(long context, ContextOperations operations, VerbsPort port,
                     RawMemory.getByte(info + Abi.DeviceInfo.PORTS), address(options.host()));
             DeviceAttributes attributes = attributes(device.name(), info, port, inline, windowTypes(info, operations), options);
             opened = true;
-            return new OpenedContext(context, operations, port, attributes, isRxe);
+            return new OpenedContext(context, operations, port, attributes, Math.max(1, number(info, Abi.DeviceInfo.MAX_SCATTERS)),
+                    isRxe);
         } catch (NativeFailure e) {
             throw e.toRdmaException("opening RDMA device " + device.name());
         } finally {

@@ -7,7 +7,8 @@ import io.leasehold.rdma.QueuePairState;
 final class PairTransitions {
     private static final QueuePairState[] STATES = QueuePairState.values();
     private static final int HOPS_MAX = 64;
-    private static final int EVERY_RIGHT = AccessFlag.mask(AccessFlag.LOCAL_WRITE, AccessFlag.REMOTE_READ,
+    /// What a queue pair takes requests for: the rights are those of regions and windows.
+    static final int EVERY_RIGHT = AccessFlag.mask(AccessFlag.LOCAL_WRITE, AccessFlag.REMOTE_READ,
             AccessFlag.REMOTE_WRITE, AccessFlag.REMOTE_ATOMIC);
 
     private final VerbsLibrary library;
@@ -22,7 +23,7 @@ final class PairTransitions {
         this.number = number;
     }
 
-    /// RESET to INIT. The queue pair takes every kind of request: the rights are those of regions and windows.
+    /// RESET to INIT. The queue pair takes every kind of request.
     void toInit() {
         try (Scratch scratch = new Scratch()) {
             long attributes = attributes(scratch, QueuePairState.INIT);
@@ -67,6 +68,11 @@ final class PairTransitions {
             RawMemory.putByte(attributes + Abi.PairAttributes.MAX_READ_ATOMIC, initiates);
             modify(attributes, Abi.PairAttributes.MASK_RTS, QueuePairState.RTS);
         }
+    }
+
+    /// To a state with attributes that a connection manager has filled in.
+    void follow(QueuePairState state, long attributes, int mask) {
+        modify(attributes, mask, state);
     }
 
     /// To a state that needs no more than its name: ERR, RESET, SQD, and RTS from SQD.

@@ -47,6 +47,25 @@ final class ReceiveRing {
         retired = posted;
     }
 
+    /// Posts a chain for which there is room; the caller holds the receive lock. Of a chain that the library refuses in the middle
+    /// the first ones stay posted.
+    ///
+    /// @return what the native call answers
+    int post(ContextOperations operations, long queuePair, long tagBase, ReceiveChain chain) {
+        long first = posted;
+        int size = chain.size();
+        for (int i = 0; i < size; i++) {
+            ids[(int) (first + i) & mask] = chain.id(i);
+            RawMemory.putLong(chain.request(i) + Abi.ReceiveRequest.ID, RequestTag.at(tagBase, first + i));
+        }
+        // Before the call: a completion may be polled before it returns.
+        posted = first + size;
+        int status = size == 0 ? 0 : operations.postReceive(queuePair, chain.request(0), chain.badRequest());
+        chain.taken(status == 0 ? size : chain.indexOf(RawMemory.getLong(chain.badRequest())));
+        posted = first + chain.taken();
+        return status;
+    }
+
     /// Posts one receive; the caller holds the receive lock.
     ///
     /// @return what the native call answers

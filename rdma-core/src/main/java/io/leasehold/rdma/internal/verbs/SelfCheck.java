@@ -114,13 +114,19 @@ final class SelfCheck {
 
     /// An `ibv_qp_init_attr`.
     static long pairInit(Scratch scratch, long sendQueue, long receiveQueue, int sends, int receives, int inline) {
+        return pairInit(scratch, sendQueue, receiveQueue, sends, receives, inline, 1, 1);
+    }
+
+    /// An `ibv_qp_init_attr` for requests and receives with several local ranges each.
+    static long pairInit(Scratch scratch, long sendQueue, long receiveQueue, int sends, int receives, int inline,
+            int sendScatters, int receiveScatters) {
         long init = scratch.allocate(Abi.PairInit.BYTES);
         RawMemory.putLong(init + Abi.PairInit.SEND_QUEUE, sendQueue);
         RawMemory.putLong(init + Abi.PairInit.RECEIVE_QUEUE, receiveQueue);
         RawMemory.putInt(init + Abi.PairInit.MAX_SEND_REQUESTS, sends);
         RawMemory.putInt(init + Abi.PairInit.MAX_RECEIVE_REQUESTS, receives);
-        RawMemory.putInt(init + Abi.PairInit.MAX_SEND_SCATTERS, 1);
-        RawMemory.putInt(init + Abi.PairInit.MAX_RECEIVE_SCATTERS, 1);
+        RawMemory.putInt(init + Abi.PairInit.MAX_SEND_SCATTERS, sendScatters);
+        RawMemory.putInt(init + Abi.PairInit.MAX_RECEIVE_SCATTERS, receiveScatters);
         RawMemory.putInt(init + Abi.PairInit.MAX_INLINE, inline);
         RawMemory.putInt(init + Abi.PairInit.TYPE, Abi.PairInit.TYPE_RC);
         return init;

@@ -16,12 +16,13 @@ import java.util.Iterator;
 import java.util.Set;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /// An `ibv_cq`, polled a handful of completions at a time.
 ///
 /// Who waits, and the handler, are told by the device's event thread: the queue asks the device for one event, *arms*, when somebody
 /// waits or a handler is set, looks once more whether it is still empty, and is told when a completion comes.
-final class VerbsCompletionQueue implements CompletionQueue {
+public final class VerbsCompletionQueue implements CompletionQueue {
     private static final int BUFFERED = 16;
 
     private final VerbsDevice device;
@@ -39,8 +40,11 @@ final class VerbsCompletionQueue implements CompletionQueue {
     private int taken;
     private int filled;
     private boolean armed;
+    private boolean armedForSolicited;
     private boolean broken;
     private final CompletionHandler handler;
+    private @Nullable Runnable onEvent;
+    private boolean eventWanted;
     private boolean closed;
 
     /// A request of which the device says nothing.
@@ -131,15 +135,29 @@ final class VerbsCompletionQueue implements CompletionQueue {
 
     @Override
     public boolean poll(WorkCompletion into) {
+        return poll(into, null);
+    }
+
+    /// As [#poll(WorkCompletion)], with what the device itself said.
+    ///
+    /// @param raw filled as well
+    public boolean poll(WorkCompletion into, @Nullable RawCompletion raw) {
         lock.lock();
         try {
             while (available()) {
                 long completion = buffer + (long) taken++ * Abi.Completion.BYTES;
                 if (device.retire(completion, into)) {
+                    if (raw != null) {
+                        raw.copy(completion);
+                    }
                     return true;
                 }
             }
-            return pollRefused(into);
+            boolean found = pollRefused(into);
+            if (found && raw != null) {
+                raw.ended(into.status());
+            }
+            return found;
         } finally {
             lock.unlock();
         }
@@ -223,21 +241,58 @@ final class VerbsCompletionQueue implements CompletionQueue {
     }
 
     private void arm() {
-        int status = device.operations().requestNotification(pointer);
+        arm(false);
+        armed = true;
+    }
+
+    private void arm(boolean solicitedOnly) {
+        int status = device.operations().requestNotification(pointer, solicitedOnly);
         if (status != 0) {
             throw new NativeFailure("ibv_req_notify_cq", status).toRdmaException("waiting for completions");
         }
-        armed = true;
+    }
+
+    /// Has `event` run once for each [#requestNotification]; on the device's event thread, with no lock held.
+    public void onEvent(Runnable event) {
+        lock.lock();
+        try {
+            onEvent = event;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /// Asks for one event when the next completion is added, or one that the peer solicited. It may come though there is none.
+    public void requestNotification(boolean solicitedOnly) {
+        lock.lock();
+        try {
+            if (closed) {
+                throw new RdmaException(RdmaError.CLOSED, "the completion queue is closed");
+            }
+            if (!solicitedOnly && !armed) {
+                arm();
+            } else if (solicitedOnly && !armed && !armedForSolicited) {
+                arm(true);
+                armedForSolicited = true;
+            }
+            eventWanted = true;
+        } finally {
+            lock.unlock();
+        }
     }
 
     /// The device says that a completion has come, or one was added here. On the event thread, or one that announces.
     void tell() {
+        Runnable event = null;
         lock.lock();
         try {
             armed = false;
+            armedForSolicited = false;
             if (closed) {
                 return;
             }
+            event = eventWanted ? onEvent : null;
+            eventWanted = false;
             added.signalAll();
             // Before the handler polls, so that what it does not see raises an event. Under the lock, so that who sets a handler
             // arms the queue, or this does.
@@ -249,6 +304,9 @@ final class VerbsCompletionQueue implements CompletionQueue {
             device.handlerThrew("arming a completion queue", e);
         } finally {
             lock.unlock();
+        }
+        if (event != null) {
+            event.run();
         }
         handler.run();
     }

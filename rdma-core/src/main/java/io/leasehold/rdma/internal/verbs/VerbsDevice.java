@@ -33,7 +33,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// An `ibv_context`: it owns all that is made of it, and counts it.
-final class VerbsDevice implements RdmaDevice {
+public final class VerbsDevice implements RdmaDevice {
     private static final Duration CLOSING_PATIENCE = Duration.ofSeconds(5);
     private static final System.Logger LOG = System.getLogger(VerbsDevice.class.getName());
 
@@ -152,6 +152,21 @@ final class VerbsDevice implements RdmaDevice {
         return runs.incrementAndGet();
     }
 
+    /// The most local ranges of one request.
+    public int maxScatters() {
+        return opened.maxScatters();
+    }
+
+    /// How many completion vectors the device has.
+    public int completionVectors() {
+        return RawMemory.getInt(opened.context() + Abi.Context.COMPLETION_VECTORS);
+    }
+
+    /// The descriptor by which the process commands the device.
+    public int commandDescriptor() {
+        return RawMemory.getInt(opened.context() + Abi.Context.COMMAND_FD);
+    }
+
     @Override
     public DeviceAttributes attributes() {
         return attributes;
@@ -243,6 +258,16 @@ final class VerbsDevice implements RdmaDevice {
         regions.remove(region);
     }
 
+    /// The region with that local key, if there is one.
+    @Nullable VerbsMemoryRegion region(int localKey) {
+        for (VerbsMemoryRegion region : regions) {
+            if (region.localKey() == localKey) {
+                return region;
+            }
+        }
+        return null;
+    }
+
     VerbsMemoryWindow addWindow(VerbsProtectionDomain domain, MemoryWindowType type) {
         if (!limits.windowTypes().contains(type)) {
             throw new RdmaException(RdmaError.UNSUPPORTED, "device " + limits.name() + " has no memory windows of " + type
@@ -284,11 +309,13 @@ final class VerbsDevice implements RdmaDevice {
         }
     }
 
-    VerbsQueuePair addQueuePair(VerbsProtectionDomain domain, QueuePairOptions wanted) {
+    VerbsQueuePair addQueuePair(VerbsProtectionDomain domain, QueuePairOptions wanted, int sendScatters, int receiveScatters) {
         demandRange("maxSendRequests", wanted.maxSendRequests(), 1, limits.maxWorkRequests());
         demandRange("maxReceiveRequests", wanted.maxReceiveRequests(), 0, limits.maxWorkRequests());
         demandRange("maxInlineBytes", wanted.maxInlineBytes(), 0, limits.maxInlineBytes());
         demandRange("maxReadAtomic", wanted.maxReadAtomic(), 1, limits.maxReadAtomic());
+        demandRange("max_send_sge", sendScatters, 1, opened.maxScatters());
+        demandRange("max_recv_sge", receiveScatters, 1, opened.maxScatters());
         VerbsCompletionQueue sends = ownCompletionQueue(wanted.sendQueue());
         VerbsCompletionQueue receives = ownCompletionQueue(wanted.receiveQueue());
         return making("a queue pair", () -> {
@@ -298,7 +325,7 @@ final class VerbsDevice implements RdmaDevice {
             }
             boolean made = false;
             try {
-                VerbsQueuePair queuePair = makeQueuePair(domain, wanted, sends, receives, slot);
+                VerbsQueuePair queuePair = makeQueuePair(domain, wanted, sends, receives, slot, sendScatters, receiveScatters);
                 queuePairs.put(slot, queuePair);
                 made = true;
                 return queuePair;
@@ -311,12 +338,13 @@ final class VerbsDevice implements RdmaDevice {
     }
 
     private VerbsQueuePair makeQueuePair(VerbsProtectionDomain domain, QueuePairOptions wanted, VerbsCompletionQueue sends,
-            VerbsCompletionQueue receives, int slot) {
+            VerbsCompletionQueue receives, int slot, int sendScatters, int receiveScatters) {
         long pointer;
         try (Scratch scratch = new Scratch()) {
             // One place more, for a nudge of our own.
             pointer = library.createQp(domain.pointer(), SelfCheck.pairInit(scratch, sends.pointer(), receives.pointer(),
-                    wanted.maxSendRequests() + 1, Math.max(1, wanted.maxReceiveRequests()), wanted.maxInlineBytes()));
+                    wanted.maxSendRequests() + 1, Math.max(1, wanted.maxReceiveRequests()), wanted.maxInlineBytes(), sendScatters,
+                    receiveScatters));
         }
         var queues = new WorkQueues(this, domain, slot, RawMemory.getInt(pointer + Abi.Handle.PAIR_NUMBER), wanted, sends,
                 receives);

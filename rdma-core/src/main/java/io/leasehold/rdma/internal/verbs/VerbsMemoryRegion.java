@@ -8,7 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Set;
 
 /// An `ibv_mr`.
-final class VerbsMemoryRegion implements MemoryRegion {
+public final class VerbsMemoryRegion implements MemoryRegion {
     private final VerbsProtectionDomain domain;
     private final MemorySegment memory;
     private final long address;
@@ -17,6 +17,7 @@ final class VerbsMemoryRegion implements MemoryRegion {
     private final long pointer;
     private final int localKey;
     private final int remoteKey;
+    private final int kernelNumber;
     /// Windows that are, or are being, bound to it.
     private int holds;
     private volatile boolean closed;
@@ -30,6 +31,7 @@ final class VerbsMemoryRegion implements MemoryRegion {
         lengthBytes = memory.byteSize();
         localKey = RawMemory.getInt(pointer + Abi.Handle.REGION_LOCAL_KEY);
         remoteKey = RawMemory.getInt(pointer + Abi.Handle.REGION_REMOTE_KEY);
+        kernelNumber = RawMemory.getInt(pointer + Abi.Handle.REGION_NUMBER);
     }
 
     VerbsProtectionDomain domain() {
@@ -39,6 +41,11 @@ final class VerbsMemoryRegion implements MemoryRegion {
     /// `ibv_mr *`, good while the region is held.
     long pointer() {
         return pointer;
+    }
+
+    /// What the kernel calls it.
+    public int kernelNumber() {
+        return kernelNumber;
     }
 
     boolean isClosed() {

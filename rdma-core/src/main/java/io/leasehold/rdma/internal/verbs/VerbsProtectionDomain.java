@@ -14,15 +14,22 @@ import java.util.Set;
 import java.util.function.Supplier;
 
 /// An `ibv_pd`, and a count of what belongs to it.
-final class VerbsProtectionDomain implements ProtectionDomain {
+public final class VerbsProtectionDomain implements ProtectionDomain {
     private final VerbsDevice device;
     private final long pointer;
+    private final int kernelNumber;
     private int children;
     private boolean closed;
 
     VerbsProtectionDomain(VerbsDevice device, long pointer) {
         this.device = device;
         this.pointer = pointer;
+        kernelNumber = RawMemory.getInt(pointer + Abi.Handle.DOMAIN_NUMBER);
+    }
+
+    /// What the kernel calls it.
+    public int kernelNumber() {
+        return kernelNumber;
     }
 
     VerbsDevice device() {
@@ -54,7 +61,12 @@ final class VerbsProtectionDomain implements ProtectionDomain {
 
     @Override
     public QueuePair createQueuePair(QueuePairOptions options) {
-        return adopting(() -> device.addQueuePair(this, options));
+        return createQueuePair(options, 1, 1);
+    }
+
+    /// As [#createQueuePair(QueuePairOptions)], for requests and receives with several local ranges each.
+    VerbsQueuePair createQueuePair(QueuePairOptions options, int sendScatters, int receiveScatters) {
+        return adopting(() -> device.addQueuePair(this, options, sendScatters, receiveScatters));
     }
 
     private <T> T adopting(Supplier<T> making) {

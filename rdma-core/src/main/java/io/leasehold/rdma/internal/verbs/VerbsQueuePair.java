@@ -24,11 +24,12 @@ import org.jspecify.annotations.Nullable;
 ///
 /// `control` guards the states. It is taken before the locks of the work queues, and never held while waiting for a peer to answer;
 /// but the system may have to find out, in RTR, where the peer's address leads, and whoever asks for the state then waits as long.
-final class VerbsQueuePair implements QueuePair {
+public final class VerbsQueuePair implements QueuePair {
     private static final Duration ASKING = Duration.ofSeconds(10);
 
     private final VerbsDevice device;
     private final long pointer;
+    private final int kernelNumber;
     private final WorkQueues queues;
     private final QueuePairOptions options;
     private final PairTransitions transitions;
@@ -36,7 +37,7 @@ final class VerbsQueuePair implements QueuePair {
     private final Condition changed = control.newCondition();
     private @Nullable PendingConnection pending;
     private @Nullable PeerInfo peer;
-    private @Nullable Attachment attachment;
+    private @Nullable Bond bond;
     private volatile @Nullable QueuePairAddress remote;
     private String linkProblem = "";
     private boolean refusalTold;
@@ -46,17 +47,20 @@ final class VerbsQueuePair implements QueuePair {
     VerbsQueuePair(VerbsDevice device, long pointer, WorkQueues queues, QueuePairOptions options) {
         this.device = device;
         this.pointer = pointer;
+        kernelNumber = RawMemory.getInt(pointer + Abi.Handle.PAIR_KERNEL_NUMBER);
         this.queues = queues;
         this.options = options;
         transitions = new PairTransitions(device.library(), device.port(), pointer, queues.number());
         psn = device.newSequenceNumber();
     }
 
-    VerbsDevice device() {
+    /// The device that it belongs to.
+    public VerbsDevice device() {
         return device;
     }
 
-    VerbsProtectionDomain domain() {
+    /// The domain that it belongs to.
+    public VerbsProtectionDomain domain() {
         return queues.domain();
     }
 
@@ -67,6 +71,11 @@ final class VerbsQueuePair implements QueuePair {
 
     WorkQueues queues() {
         return queues;
+    }
+
+    /// What the kernel calls it.
+    public int kernelNumber() {
+        return kernelNumber;
     }
 
     int maxInlineBytes() {
@@ -97,7 +106,7 @@ final class VerbsQueuePair implements QueuePair {
             // A device fails a queue pair on its own, and need not say so.
             if (!queues.isClosed() && transitions.query() == QueuePairState.ERR) {
                 queues.markError();
-                brokeDown(queues.generation(), Attachment.Cause.GONE, "the peer's queue pair went to ERR");
+                brokeDown(queues.generation(), Bond.Cause.GONE, "the peer's queue pair went to ERR");
             }
             return queues.state();
         } finally {
@@ -142,8 +151,12 @@ final class VerbsQueuePair implements QueuePair {
         return new VerbsSendBatch(this);
     }
 
-    PostStatus post(VerbsSendBatch batch) {
-        return queues.post(this, batch);
+    PostStatus post(RequestChain chain) {
+        return queues.post(this, chain);
+    }
+
+    PostStatus post(ReceiveChain chain) {
+        return flushed(queues.postReceive(pointer, chain));
     }
 
     @Override
@@ -202,7 +215,7 @@ final class VerbsQueuePair implements QueuePair {
 
     /// The device will say nothing more of what it was given: this life of the queue pair ends. On a thread without locks.
     void lose(String detail) {
-        Attachment ending;
+        Bond ending;
         control.lock();
         try {
             if (queues.isClosed() || queues.state() == QueuePairState.RESET) {
@@ -219,16 +232,16 @@ final class VerbsQueuePair implements QueuePair {
     }
 
     /// A completion, or the device, said that this life of the queue pair is over: the peer is told. The caller may hold any lock.
-    void brokeDown(int generation, Attachment.Cause cause, String detail) {
+    void brokeDown(int generation, Bond.Cause cause, String detail) {
         device.announcements().later(() -> {
-            Attachment told;
+            Bond told;
             control.lock();
             try {
                 if (queues.isClosed() || queues.generation() != generation) {
                     return;
                 }
                 queues.fail(device.isRxe() ? this::failDevice : () -> { });
-                told = attachment;
+                told = bond;
                 changed.signalAll();
             } finally {
                 control.unlock();
@@ -248,7 +261,7 @@ final class VerbsQueuePair implements QueuePair {
             }
             refusalTold = true;
             device.raise(new AsyncEvent(type, number(), detail));
-            brokeDown(queues.generation(), Attachment.Cause.GONE, "the peer's queue pair refused a request");
+            brokeDown(queues.generation(), Bond.Cause.GONE, "the peer's queue pair refused a request");
         } finally {
             control.unlock();
         }
@@ -303,7 +316,7 @@ final class VerbsQueuePair implements QueuePair {
         control.lock();
         try {
             demand("toReadyToSend", QueuePairState.RTR, QueuePairState.SQD);
-            while (queues.state() == QueuePairState.RTR && attachment == null) {
+            while (queues.state() == QueuePairState.RTR && bond == null) {
                 if (left <= 0) {
                     throw new RdmaException(RdmaError.TIMEOUT, "queue pair " + number() + ": its peer " + remote
                             + " was not ready after " + NicClock.millisSince(start) + " ms; " + linkProblem);
@@ -351,7 +364,7 @@ final class VerbsQueuePair implements QueuePair {
 
     @Override
     public void toError() {
-        Attachment ending;
+        Bond ending;
         control.lock();
         try {
             demandOpen("toError");
@@ -364,7 +377,7 @@ final class VerbsQueuePair implements QueuePair {
     }
 
     /// Any state to ERR. Under the lock.
-    private @Nullable Attachment fail() {
+    private @Nullable Bond fail() {
         if (queues.state() == QueuePairState.RESET) {
             // There is no way from RESET to ERR.
             transitions.toInit();
@@ -373,14 +386,14 @@ final class VerbsQueuePair implements QueuePair {
         return detach();
     }
 
-    private @Nullable Attachment detach() {
-        Attachment ending = attachment;
-        attachment = null;
+    private @Nullable Bond detach() {
+        Bond ending = bond;
+        bond = null;
         changed.signalAll();
         return ending;
     }
 
-    private static void end(@Nullable Attachment ending, String detail) {
+    private static void end(@Nullable Bond ending, String detail) {
         if (ending != null) {
             ending.end(detail);
         }
@@ -388,7 +401,7 @@ final class VerbsQueuePair implements QueuePair {
 
     @Override
     public void toReset() {
-        Attachment ending;
+        Bond ending;
         control.lock();
         try {
             demandOpen("toReset");
@@ -401,7 +414,7 @@ final class VerbsQueuePair implements QueuePair {
     }
 
     /// Any state to RESET. Under the lock.
-    private @Nullable Attachment reset() {
+    private @Nullable Bond reset() {
         queues.reset(() -> {
             // Some devices refuse to reset what is reset.
             if (queues.state() != QueuePairState.RESET) {
@@ -501,9 +514,37 @@ final class VerbsQueuePair implements QueuePair {
 
     private void attach(Exchange exchange) {
         var attached = new Attachment(this, exchange);
-        attachment = attached;
+        bond = attached;
         changed.signalAll();
         device.threads().startVirtual("leasehold-verbs-attachment", attached::watch);
+    }
+
+    /// Takes the queue pair to a state with attributes that a connection manager has filled in, if it is still reserved for
+    /// `connection`.
+    void follow(PendingConnection connection, QueuePairState to, long attributes, int mask) {
+        control.lock();
+        try {
+            demandPending(connection);
+            QueuePairState from = queues.state();
+            transitions.follow(to, attributes, mask);
+            queues.change(from, to);
+        } finally {
+            control.unlock();
+        }
+    }
+
+    /// The connection manager says that the queue pair, which is ready to send, is connected.
+    void comeUp(PendingConnection connection, Bond managed, @Nullable QueuePairAddress peerAddress) {
+        control.lock();
+        try {
+            demandPending(connection);
+            pending = null;
+            bond = managed;
+            remote = peerAddress;
+            changed.signalAll();
+        } finally {
+            control.unlock();
+        }
     }
 
     private void demandPending(PendingConnection connection) {
@@ -591,7 +632,7 @@ final class VerbsQueuePair implements QueuePair {
     boolean meet(long deviceId, int queuePairNumber, Exchange exchange) {
         control.lock();
         try {
-            boolean waits = !queues.isClosed() && attachment == null && awaits(deviceId, queuePairNumber);
+            boolean waits = !queues.isClosed() && bond == null && awaits(deviceId, queuePairNumber);
             if (waits) {
                 attach(exchange);
             }
@@ -612,17 +653,17 @@ final class VerbsQueuePair implements QueuePair {
     }
 
     /// The peer says, by the exchange that accompanies the connection or by its end, that the connection is over.
-    void told(Attachment by, Attachment.Cause cause, String detail) {
+    void told(Bond by, Bond.Cause cause, String detail) {
         control.lock();
         try {
-            if (queues.isClosed() || attachment != by) {
+            if (queues.isClosed() || bond != by) {
                 return;
             }
             if (queues.state() != QueuePairState.ERR) {
                 queues.fail(this::failDevice);
             }
             changed.signalAll();
-            boolean refused = cause != Attachment.Cause.GONE;
+            boolean refused = cause != Bond.Cause.GONE;
             if (refused ? !refusalTold : !endTold) {
                 refusalTold |= refused;
                 endTold = true;
@@ -639,7 +680,7 @@ final class VerbsQueuePair implements QueuePair {
 
     @Override
     public void close() {
-        Attachment ending;
+        Bond ending;
         NativeFailure failure = null;
         control.lock();
         try {

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 /// ```
 ///
 /// What can be told wrong when a request is added is remembered and answered by [#post]; only opcodes of [Abi] are ever written.
-final class VerbsSendBatch implements SendBatch {
+final class VerbsSendBatch implements SendBatch, RequestChain {
     private static final int INITIAL_CAPACITY = 16;
     private static final int HEADER_BYTES = 64;
     private static final int BIND_OFFSET = 8;
@@ -58,44 +58,48 @@ final class VerbsSendBatch implements SendBatch {
         return Arena.ofAuto().allocate(HEADER_BYTES + (long) requests * stride, 64);
     }
 
-    /// Where the native call stores the first request that was not posted.
-    long badRequest() {
+    @Override
+    public long badRequest() {
         return base;
     }
 
-    /// The structure for the bind of a type 1 window.
-    long bind() {
+    @Override
+    public long bind() {
         return base + BIND_OFFSET;
     }
 
-    long request(int i) {
+    @Override
+    public long request(int i) {
         return base + HEADER_BYTES + (long) i * stride;
     }
 
-    /// Which request lies at that address.
-    int indexOf(long address) {
+    @Override
+    public int indexOf(long address) {
         return (int) ((address - base - HEADER_BYTES) / stride);
     }
 
-    /// What must stay reachable while its memory is used.
-    Object keepAlive() {
+    @Override
+    public Object keepAlive() {
         return memory;
     }
 
-    PostStatus verdict() {
+    @Override
+    public PostStatus verdict() {
         return verdict;
     }
 
-    /// Whether there is a bind among the requests.
-    boolean hasBinds() {
+    @Override
+    public boolean hasBinds() {
         return binds > 0;
     }
 
-    @Nullable VerbsMemoryWindow window(int i) {
+    @Override
+    public @Nullable VerbsMemoryWindow window(int i) {
         return windows[i];
     }
 
-    @Nullable VerbsMemoryRegion region(int i) {
+    @Override
+    public @Nullable VerbsMemoryRegion region(int i) {
         return regions[i];
     }
 

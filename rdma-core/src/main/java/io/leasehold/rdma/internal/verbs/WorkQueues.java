@@ -207,7 +207,7 @@ final class WorkQueues {
 
     // ---- posting
 
-    PostStatus post(VerbsQueuePair queuePair, VerbsSendBatch batch) {
+    PostStatus post(VerbsQueuePair queuePair, RequestChain batch) {
         sendLock.lock();
         try {
             if (closed) {
@@ -240,7 +240,7 @@ final class WorkQueues {
     }
 
     /// Keeps the windows and regions of all binds, or of none.
-    private boolean prepareBinds(VerbsQueuePair queuePair, VerbsSendBatch batch) {
+    private boolean prepareBinds(VerbsQueuePair queuePair, RequestChain batch) {
         for (int i = 0; i < batch.size(); i++) {
             VerbsMemoryWindow window = batch.window(i);
             VerbsMemoryRegion region = batch.region(i);
@@ -262,7 +262,7 @@ final class WorkQueues {
         return true;
     }
 
-    private static void releaseBinds(VerbsSendBatch batch, int from, int to) {
+    private static void releaseBinds(RequestChain batch, int from, int to) {
         for (int i = from; i < to; i++) {
             VerbsMemoryWindow window = batch.window(i);
             VerbsMemoryRegion region = batch.region(i);
@@ -275,7 +275,7 @@ final class WorkQueues {
 
     /// Posts in as few runs as the library's rules allow: a window of type 1 is bound by a call of its own, and two binds of one
     /// window cannot be in one run, since each reads its key from the structure of the window.
-    private PostStatus postWithBinds(VerbsQueuePair queuePair, VerbsSendBatch batch) {
+    private PostStatus postWithBinds(VerbsQueuePair queuePair, RequestChain batch) {
         int size = batch.size();
         int from = 0;
         long run = device.newRun();
@@ -306,7 +306,7 @@ final class WorkQueues {
     }
 
     /// Posts the requests `[from, to)` by one native call.
-    private PostStatus postRun(VerbsQueuePair queuePair, VerbsSendBatch batch, int from, int to) {
+    private PostStatus postRun(VerbsQueuePair queuePair, RequestChain batch, int from, int to) {
         long first = remember(batch, from, to);
         for (int i = from; i < to; i++) {
             RawMemory.putLong(batch.request(i) + Abi.SendRequest.NEXT, i + 1 < to ? batch.request(i + 1) : 0);
@@ -326,7 +326,7 @@ final class WorkQueues {
         return refused(queuePair, batch, taken, to, first + taken - from, status);
     }
 
-    private PostStatus postType1(VerbsQueuePair queuePair, VerbsSendBatch batch, int i, VerbsMemoryWindow window) {
+    private PostStatus postType1(VerbsQueuePair queuePair, RequestChain batch, int i, VerbsMemoryWindow window) {
         long first = remember(batch, i, i + 1);
         long request = batch.request(i);
         long bind = batch.bind();
@@ -347,14 +347,14 @@ final class WorkQueues {
     }
 
     /// The device took the requests before `end`.
-    private void taken(VerbsSendBatch batch, int end) {
+    private void taken(RequestChain batch, int end) {
         quietEnd = (RawMemory.getInt(batch.request(end - 1) + Abi.SendRequest.FLAGS) & Abi.SIGNALED) == 0;
     }
 
     /// Enters the requests `[from, to)` into the ring and tags them.
     ///
     /// @return the position of the first
-    private long remember(VerbsSendBatch batch, int from, int to) {
+    private long remember(RequestChain batch, int from, int to) {
         long first = ring.posted();
         for (int i = from; i < to; i++) {
             long position = first + i - from;
@@ -366,14 +366,22 @@ final class WorkQueues {
                 // Devices differ in whether they refuse it; this key none takes.
                 RawMemory.putInt(request + Abi.SendRequest.IMMEDIATE, 0);
             }
-            int length = RawMemory.getInt(request + Abi.SendRequest.SCATTER_COUNT) == 0 ? 0
-                    : RawMemory.getInt(RawMemory.getLong(request + Abi.SendRequest.SCATTER_LIST) + Abi.Scatter.LENGTH);
-            ring.put(position, RawMemory.getLong(request + Abi.SendRequest.ID), opcode, length, key, batch.window(i),
+            ring.put(position, RawMemory.getLong(request + Abi.SendRequest.ID), opcode, lengthOf(request), key, batch.window(i),
                     batch.region(i));
             RawMemory.putLong(request + Abi.SendRequest.ID, RequestTag.at(sendTags, position));
         }
         ring.posted(first + to - from);
         return first;
+    }
+
+    private static int lengthOf(long request) {
+        int elements = RawMemory.getInt(request + Abi.SendRequest.SCATTER_COUNT);
+        long list = RawMemory.getLong(request + Abi.SendRequest.SCATTER_LIST);
+        int length = 0;
+        for (int i = 0; i < elements; i++) {
+            length += RawMemory.getInt(list + (long) i * Abi.Scatter.BYTES + Abi.Scatter.LENGTH);
+        }
+        return length;
     }
 
     private boolean isBoundElsewhere(int key) {
@@ -382,7 +390,7 @@ final class WorkQueues {
         return binder != null && binder.queues() != this;
     }
 
-    private static void boundTo(VerbsSendBatch batch, int from, int to) {
+    private static void boundTo(RequestChain batch, int from, int to) {
         if (!batch.hasBinds()) {
             return;
         }
@@ -396,7 +404,7 @@ final class WorkQueues {
 
     /// The library refused the request `at`, at `position`, and took none after it; those before `to` are in the ring. If it took
     /// none at all, nothing was posted; else this life of the queue pair ends, and those that it did not take are flushed.
-    private PostStatus refused(VerbsQueuePair queuePair, VerbsSendBatch batch, int at, int to, long position, int status) {
+    private PostStatus refused(VerbsQueuePair queuePair, RequestChain batch, int at, int to, long position, int status) {
         releaseBinds(batch, at, batch.size());
         for (int i = at; i < to; i++) {
             RawMemory.putLong(batch.request(i) + Abi.SendRequest.ID, ring.id(position + i - at));
@@ -412,7 +420,7 @@ final class WorkQueues {
         queuePair.failDevice();
         markError();
         flush(queuePair, batch, at);
-        queuePair.brokeDown(generation, Attachment.Cause.GONE, "the peer's queue pair refused a request of its owner");
+        queuePair.brokeDown(generation, Bond.Cause.GONE, "the peer's queue pair refused a request of its owner");
         return PostStatus.POSTED;
     }
 
@@ -430,7 +438,7 @@ final class WorkQueues {
 
     /// The requests of a batch from `from` on, which the device is not given, complete as flushed behind those that it was. Under the
     /// send lock, in ERR.
-    private void flush(VerbsQueuePair queuePair, VerbsSendBatch batch, int from) {
+    private void flush(VerbsQueuePair queuePair, RequestChain batch, int from) {
         if (errorFrom == Long.MAX_VALUE) {
             if (quietEnd && ring.used() > 0) {
                 postNudge(queuePair, true);
@@ -520,6 +528,29 @@ final class WorkQueues {
             return status == 0 ? PostStatus.POSTED : answer("a receive", status, 0);
         } finally {
             receiveLock.unlock();
+        }
+    }
+
+    /// Posts all receives of a chain, or as many of its first ones as the device takes: [ReceiveChain#taken()].
+    PostStatus postReceive(long pointer, ReceiveChain chain) {
+        receiveLock.lock();
+        try {
+            chain.taken(0);
+            if (closed) {
+                return PostStatus.CLOSED;
+            }
+            if (state == QueuePairState.RESET) {
+                return PostStatus.INVALID_STATE;
+            }
+            if (chain.size() > receivePlaces - receiveRing.used()) {
+                return PostStatus.QUEUE_FULL;
+            }
+            int status = receiveRing.post(device.operations(), pointer, receiveTags, chain);
+            return status == 0 ? PostStatus.POSTED
+                    : status == NativeFailure.ENOMEM ? PostStatus.QUEUE_FULL : PostStatus.INVALID_REQUEST;
+        } finally {
+            receiveLock.unlock();
+            Reference.reachabilityFence(chain.keepAlive());
         }
     }
 
@@ -637,12 +668,12 @@ final class WorkQueues {
         if (closed) {
             return;
         }
-        Attachment.Cause cause = switch (status) {
-            case REM_ACCESS_ERR -> Attachment.Cause.ACCESS_REFUSED;
-            case REM_INV_REQ_ERR, REM_OP_ERR -> Attachment.Cause.REQUEST_REFUSED;
-            default -> Attachment.Cause.GONE;
+        Bond.Cause cause = switch (status) {
+            case REM_ACCESS_ERR -> Bond.Cause.ACCESS_REFUSED;
+            case REM_INV_REQ_ERR, REM_OP_ERR -> Bond.Cause.REQUEST_REFUSED;
+            default -> Bond.Cause.GONE;
         };
-        if (state == QueuePairState.ERR && cause == Attachment.Cause.GONE) {
+        if (state == QueuePairState.ERR && cause == Bond.Cause.GONE) {
             return;
         }
         // Only the state: the lock of the other completion queue is not needed to see it, and is not held.

@@ -15,6 +15,8 @@ import org.junit.jupiter.api.io.TempDir;
 /// The table of [Abi] beside what the C compiler makes of the headers of libibverbs, where both are installed.
 final class AbiTest {
     private static final Map<String, Integer> EXPECTED = new LinkedHashMap<>();
+    private static final Map<String, Integer> OF_CONNECTIONS = new LinkedHashMap<>();
+    private static Map<String, Integer> table = EXPECTED;
 
     @BeforeAll
     static void table() {
@@ -46,6 +48,34 @@ final class AbiTest {
                 "num_comp_vectors", Abi.Context.COMPLETION_VECTORS);
         handles();
         attributes();
+        table = OF_CONNECTIONS;
+        connections();
+    }
+
+    private static void connections() {
+        fields("rdma_cm_id", "verbs", Abi.ConnectionId.CONTEXT, "channel", Abi.ConnectionId.CHANNEL, "qp", Abi.ConnectionId.PAIR,
+                "route.addr.src_storage", Abi.ConnectionId.OWN_ADDRESS, "route.addr.dst_storage", Abi.ConnectionId.PEER_ADDRESS,
+                "port_num", Abi.ConnectionId.PORT);
+        struct("rdma_event_channel", Integer.BYTES, "fd", 0);
+        struct("rdma_cm_event", Abi.ConnectionEvent.BYTES, "id", Abi.ConnectionEvent.ID,
+                "listen_id", Abi.ConnectionEvent.LISTENING_ID, "event", Abi.ConnectionEvent.TYPE,
+                "status", Abi.ConnectionEvent.STATUS, "param.conn", Abi.ConnectionEvent.PARAMETERS);
+        struct("rdma_conn_param", Abi.ConnectionParameters.BYTES, "private_data", Abi.ConnectionParameters.PRIVATE_DATA,
+                "private_data_len", Abi.ConnectionParameters.PRIVATE_DATA_LENGTH,
+                "responder_resources", Abi.ConnectionParameters.RESPONDER_RESOURCES,
+                "initiator_depth", Abi.ConnectionParameters.INITIATOR_DEPTH,
+                "flow_control", Abi.ConnectionParameters.FLOW_CONTROL, "retry_count", Abi.ConnectionParameters.RETRIES,
+                "rnr_retry_count", Abi.ConnectionParameters.RECEIVER_NOT_READY_RETRIES,
+                "qp_num", Abi.ConnectionParameters.PAIR_NUMBER);
+        struct("sockaddr_in", 16, "sin_family", Abi.SocketAddress.FAMILY, "sin_port", Abi.SocketAddress.PORT,
+                "sin_addr", Abi.SocketAddress.ADDRESS_V4);
+        struct("sockaddr_in6", Abi.SocketAddress.BYTES, "sin6_family", Abi.SocketAddress.FAMILY,
+                "sin6_port", Abi.SocketAddress.PORT, "sin6_addr", Abi.SocketAddress.ADDRESS_V6,
+                "sin6_scope_id", Abi.SocketAddress.SCOPE_V6);
+        for (CmEvent.Type type : CmEvent.Type.values()) {
+            number("RDMA_CM_EVENT_" + type, type.ordinal());
+        }
+        number("RDMA_PS_TCP", SystemCmLibrary.PORT_SPACE_TCP, "AF_INET", Abi.SocketAddress.INET, "AF_INET6", Abi.SocketAddress.INET6);
     }
 
     private static void handles() {
@@ -110,37 +140,47 @@ final class AbiTest {
     }
 
     private static void struct(String name, int bytes, Object... namesAndOffsets) {
-        EXPECTED.put("sizeof(struct " + name + ")", bytes);
+        table.put("sizeof(struct " + name + ")", bytes);
         fields(name, namesAndOffsets);
     }
 
     private static void fields(String name, Object... namesAndOffsets) {
         for (int i = 0; i < namesAndOffsets.length; i += 2) {
-            EXPECTED.put("offsetof(struct " + name + ", " + namesAndOffsets[i] + ")", (Integer) namesAndOffsets[i + 1]);
+            table.put("offsetof(struct " + name + ", " + namesAndOffsets[i] + ")", (Integer) namesAndOffsets[i + 1]);
         }
     }
 
     private static void number(Object... namesAndValues) {
         for (int i = 0; i < namesAndValues.length; i += 2) {
-            EXPECTED.put((String) namesAndValues[i], (Integer) namesAndValues[i + 1]);
+            table.put((String) namesAndValues[i], (Integer) namesAndValues[i + 1]);
         }
     }
 
     @Test
     void theCompilerAgrees(@TempDir Path directory) throws Exception {
-        assumeTrue(Files.exists(Path.of("/usr/include/infiniband/verbs.h")), "the headers of libibverbs are not installed");
+        compare(directory, "infiniband/verbs.h", "libibverbs", EXPECTED);
+    }
+
+    @Test
+    void theCompilerAgreesOnConnections(@TempDir Path directory) throws Exception {
+        compare(directory, "rdma/rdma_cma.h", "librdmacm", OF_CONNECTIONS);
+    }
+
+    private static void compare(Path directory, String header, String library, Map<String, Integer> expected) throws Exception {
+        assumeTrue(succeeds("cc", "-dumpversion"), "there is no C compiler");
+        Path probe = Files.writeString(directory.resolve("probe.c"), "#include <" + header + ">\n");
+        assumeTrue(succeeds("cc", "-fsyntax-only", "-w", probe.toString()), "the headers of " + library + " are not installed");
         Path source = directory.resolve("abi.c");
-        StringBuilder text = new StringBuilder("#include <stddef.h>\n#include <stdio.h>\n#include <infiniband/verbs.h>\nint main(){\n");
-        EXPECTED.keySet().forEach(name -> text.append("printf(\"%d\\n\", (int) (").append(name).append("));\n"));
+        StringBuilder text = new StringBuilder("#include <stddef.h>\n#include <stdio.h>\n#include <" + header + ">\nint main(){\n");
+        expected.keySet().forEach(name -> text.append("printf(\"%d\\n\", (int) (").append(name).append("));\n"));
         Files.writeString(source, text.append("return 0;}\n"));
         Path program = directory.resolve("abi");
-        assumeTrue(succeeds("cc", "-dumpversion"), "there is no C compiler");
         assertThat(succeeds("cc", "-o", program.toString(), source.toString())).as("it compiles").isTrue();
         Process process = new ProcessBuilder(program.toString()).start();
         String[] found = new String(process.getInputStream().readAllBytes()).split("\n");
-        assertThat(found).hasSameSizeAs(EXPECTED.keySet());
+        assertThat(found).hasSameSizeAs(expected.keySet());
         int i = 0;
-        for (Map.Entry<String, Integer> one : EXPECTED.entrySet()) {
+        for (Map.Entry<String, Integer> one : expected.entrySet()) {
             assertThat(Integer.parseInt(found[i++])).as(one.getKey()).isEqualTo(one.getValue());
         }
     }

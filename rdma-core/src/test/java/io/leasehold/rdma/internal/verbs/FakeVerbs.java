@@ -1,5 +1,7 @@
 package io.leasehold.rdma.internal.verbs;
 
+import io.leasehold.rdma.DeviceOptions;
+import io.leasehold.rdma.QueuePairOptions;
 import io.leasehold.rdma.QueuePairState;
 import io.leasehold.rdma.WorkCompletionStatus;
 import java.lang.foreign.Arena;
@@ -22,7 +24,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 
 /// A device without a device: the structures of libibverbs, filled in as a library would, and a context whose function pointers
 /// lead back into Java. It completes what is posted at once and well, unless told otherwise.
-final class FakeVerbs implements VerbsLibrary {
+public final class FakeVerbs implements VerbsLibrary {
     private static final Linker LINKER = Linker.nativeLinker();
     private static final ValueLayout.OfLong P = ValueLayout.JAVA_LONG;
     private static final ValueLayout.OfInt I = ValueLayout.JAVA_INT;
@@ -30,18 +32,21 @@ final class FakeVerbs implements VerbsLibrary {
     private static final int RESET = QueuePairState.RESET.ordinal();
     private static final int ERR = QueuePairState.ERR.ordinal();
     private static final int FLUSHED = WorkCompletionStatus.WR_FLUSH_ERR.ordinal();
+    private static final int RECEIVE = 128;
 
     /// A request as the library got it.
     ///
     /// @param bytes the `ibv_send_wr`
     /// @param windowKey for a bind, the key that the window's structure held then
     /// @param payload the bytes of its scatter element
-    record Posted(byte[] bytes, int windowKey, byte[] payload) {
-        int number(int offset) {
+    public record Posted(byte[] bytes, int windowKey, byte[] payload) {
+        /// The int at an offset.
+        public int number(int offset) {
             return MemorySegment.ofArray(bytes).get(ValueLayout.JAVA_INT_UNALIGNED, offset);
         }
 
-        long word(int offset) {
+        /// The long at an offset.
+        public long word(int offset) {
             return MemorySegment.ofArray(bytes).get(ValueLayout.JAVA_LONG_UNALIGNED, offset);
         }
 
@@ -54,13 +59,14 @@ final class FakeVerbs implements VerbsLibrary {
         }
     }
 
-    private record Completed(long tag, int status, int opcode, int queuePairNumber) {
+    private record Completed(long tag, int status, int opcode, int queuePairNumber, int bytes, int immediate) {
     }
 
     private final Arena arena = Arena.ofShared();
     private final Map<Long, Deque<Completed>> completions = new HashMap<>();
     private final Map<Long, Integer> states = new HashMap<>();
     private final List<Posted> posted = new ArrayList<>();
+    private final List<PostedReceive> receives = new ArrayList<>();
     final long context = struct(Abi.Context.BYTES);
     private final long device = struct(64);
     private int lastNumber = 100;
@@ -103,7 +109,8 @@ final class FakeVerbs implements VerbsLibrary {
     private boolean leanReady;
     int calls;
 
-    FakeVerbs() {
+    /// A device of its own.
+    public FakeVerbs() {
         stub(Abi.Context.POST_SEND, "postSend", I, P, P, P);
         stub(Abi.Context.POST_RECV, "postReceive", I, P, P, P);
         stub(Abi.Context.POLL_CQ, "poll", I, P, I, P);
@@ -160,8 +167,59 @@ final class FakeVerbs implements VerbsLibrary {
         }
     }
 
+    /// Opens it.
+    public VerbsDevice open() {
+        return VerbsDevice.open(this, DeviceOptions.verbs());
+    }
+
+    /// A queue pair that is connected, to one that nobody sees.
+    public VerbsQueuePair connectedPair(VerbsProtectionDomain domain, QueuePairOptions options, int scatters) {
+        VerbsQueuePair pair = domain.createQueuePair(options, scatters, scatters);
+        VerbsQueuePair.joinWithin(pair, domain.createQueuePair(options, 1, 1));
+        posted();
+        completes = false;
+        return pair;
+    }
+
+    /// Ends a request of a queue pair as a device would.
+    public void complete(VerbsQueuePair pair, Posted request, int status) {
+        complete(pair.pointer(), request.tag(), status);
+    }
+
+    /// Ends a receive of a queue pair as a device would.
+    public synchronized void completeReceive(VerbsQueuePair pair, PostedReceive receive, int bytes, int immediate) {
+        completions.get(RawMemory.getLong(pair.pointer() + Abi.Handle.PAIR_RECEIVE_QUEUE))
+                .add(new Completed(receive.tag(), 0, RECEIVE, pair.number(), bytes, immediate));
+    }
+
+    /// Has it remember nothing but the last tag: for measuring.
+    public void lean(boolean on) {
+        lean = on;
+        leanReady = false;
+    }
+
+    /// Refuses a request, or receive, of the next chain, with an error number.
+    public void refuse(int index, int with) {
+        refusedAt = index;
+        refusedWith = with;
+    }
+
+    /// A receive as the library got it.
+    ///
+    /// @param tag its `wr_id`
+    /// @param ranges address, length and key of each element, as they lie in memory
+    public record PostedReceive(long tag, List<byte[]> ranges) {
+    }
+
+    /// What receives were posted since this was asked last.
+    public synchronized List<PostedReceive> postedReceives() {
+        List<PostedReceive> taken = List.copyOf(receives);
+        receives.clear();
+        return taken;
+    }
+
     /// What was posted since this was asked last.
-    synchronized List<Posted> posted() {
+    public synchronized List<Posted> posted() {
         List<Posted> taken = List.copyOf(posted);
         posted.clear();
         return taken;
@@ -182,7 +240,7 @@ final class FakeVerbs implements VerbsLibrary {
         long queue = RawMemory.getLong(queuePair + Abi.Handle.PAIR_SEND_QUEUE);
         // The opcode of a completion is undefined when it failed, and so it is here.
         completions.get(queue).add(new Completed(tag, status, status == 0 ? 0 : 0x5a5a,
-                RawMemory.getInt(queuePair + Abi.Handle.PAIR_NUMBER)));
+                RawMemory.getInt(queuePair + Abi.Handle.PAIR_NUMBER), 0, 0));
     }
 
     /// Whether the device has that queue pair in ERR.
@@ -232,7 +290,24 @@ final class FakeVerbs implements VerbsLibrary {
         return 0;
     }
 
-    synchronized int postReceive(long queuePair, long request, long bad) {
+    synchronized int postReceive(long queuePair, long first, long bad) {
+        if (lean) {
+            return 0;
+        }
+        int i = 0;
+        for (long request = first; request != 0; request = RawMemory.getLong(request + Abi.ReceiveRequest.NEXT), i++) {
+            if (i == refusedAt) {
+                refusedAt = -1;
+                RawMemory.putLong(bad, request);
+                return refusedWith;
+            }
+            List<byte[]> ranges = new ArrayList<>();
+            for (int j = 0; j < RawMemory.getInt(request + Abi.ReceiveRequest.SCATTER_COUNT); j++) {
+                ranges.add(RawMemory.getBytes(RawMemory.getLong(request + Abi.ReceiveRequest.SCATTER_LIST)
+                        + (long) j * Abi.Scatter.BYTES, Abi.Scatter.BYTES));
+            }
+            receives.add(new PostedReceive(RawMemory.getLong(request), ranges));
+        }
         return 0;
     }
 
@@ -260,6 +335,9 @@ final class FakeVerbs implements VerbsLibrary {
             RawMemory.putInt(at + Abi.Completion.OPCODE, one.opcode());
             RawMemory.putInt(at + Abi.Completion.VENDOR_ERROR, one.status() == 0 ? 0 : 77);
             RawMemory.putInt(at + Abi.Completion.QUEUE_PAIR_NUMBER, one.queuePairNumber());
+            RawMemory.putInt(at + Abi.Completion.BYTE_LENGTH, one.bytes());
+            RawMemory.putInt(at + Abi.Completion.IMMEDIATE, one.immediate());
+            RawMemory.putInt(at + Abi.Completion.FLAGS, one.immediate() == 0 ? 0 : Abi.Completion.WITH_IMMEDIATE);
         }
         return count;
     }
@@ -331,6 +409,7 @@ final class FakeVerbs implements VerbsLibrary {
         RawMemory.putInt(attributes + Abi.DeviceInfo.MAX_PAIRS, 64);
         RawMemory.putInt(attributes + Abi.DeviceInfo.MAX_REQUESTS, 1024);
         RawMemory.putInt(attributes + Abi.DeviceInfo.CAPABILITIES, Abi.DeviceInfo.HAS_TYPE_1 | Abi.DeviceInfo.HAS_TYPE_2B);
+        RawMemory.putInt(attributes + Abi.DeviceInfo.MAX_SCATTERS, 4);
         RawMemory.putInt(attributes + Abi.DeviceInfo.MAX_QUEUES, 64);
         RawMemory.putInt(attributes + Abi.DeviceInfo.MAX_QUEUE_ENTRIES, 1024);
         RawMemory.putInt(attributes + Abi.DeviceInfo.MAX_REGIONS, 64);
