@@ -6,9 +6,11 @@ module io.leasehold.rdma {
     requires java.logging;
     requires jdk.net; // options of TCP connections
     requires spymemcached; // an automatic module, named after its jar
+    requires static disni; // likewise; there when a program written for it is
     requires static transitive org.jspecify;
 
     exports io.leasehold.rdma;
+    exports io.leasehold.rdma.disni;
 
     uses io.leasehold.rdma.RdmaProvider;
 

@@ -65,6 +65,17 @@ final class ArchitectureTest {
     }
 
     @Test
+    void disniIsNamedInItsPackageOnly() {
+        noClasses().that().resideOutsideOfPackage("io.leasehold.rdma.disni")
+                .should().dependOnClassesThat().resideInAPackage("com.ibm.disni..")
+                .because("its jar is there only for programs that are written for it")
+                .check(CLASSES);
+        assertThat(CLASSES.stream().filter(type -> type.getPackageName().equals("io.leasehold.rdma.disni"))
+                .flatMap(type -> type.getDirectDependenciesFromSelf().stream())
+                .filter(dependency -> dependency.getTargetClass().getPackageName().startsWith("com.ibm.disni"))).isNotEmpty();
+    }
+
+    @Test
     void timeAndChanceComeThroughTheConstructor() {
         noClasses().that(describe("are not allowed time and chance", type -> !type.getPackageName().startsWith(TESTKIT)
                 && !TIME_AND_CHANCE_ALLOWED.contains(outermost(type))))
