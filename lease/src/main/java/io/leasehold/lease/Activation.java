@@ -1,47 +1,48 @@
 package io.leasehold.lease;
 
+import io.leasehold.lease.ControlMessage.Failed;
 import io.leasehold.lease.ControlMessage.Keys;
 import io.leasehold.lease.ControlMessage.LeaseKey;
 import io.leasehold.lease.ControlMessage.Reason;
-import io.leasehold.lease.DataPath.Step;
-import io.leasehold.rdma.AccessFlag;
-import io.leasehold.rdma.MemoryRegion;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 
-/// Moves a session's windows to another of its data queue pairs: the first time to get started, later to recover.
+/// Opens a session's memory anew, on another of its data queue pairs: the first time to get started, later to recover.
 ///
-/// The windows on the old queue pair are freed, not invalidated: on a queue pair that has failed no invalidation is carried out.
-/// The new ones are bound with new keys in as few chains as possible. For the control thread, between commits.
+/// What was open is released first and its keys are dead, so that nothing that is still on its way on the old queue pair takes
+/// effect after the new keys are known; windows there are freed, for on a queue pair that has failed no invalidation is carried
+/// out. Then all is opened with new keys, by windows in as few chains as possible. For the control thread, between commits.
 final class Activation {
-    private final WindowPool windows;
-    private final MemoryRegion data;
-    private final ChainRunner chains;
+    private final Backing backing;
 
     Activation(NodeFabric fabric) {
-        windows = fabric.windows();
-        data = fabric.data();
-        chains = fabric.chains();
+        backing = fabric.backing();
     }
 
-    /// Binds the row of lease words and all leases of `session` on `path`.
+    /// Opens the row of lease words and the ranges of all leases of `session`, on `path`.
     ///
     /// @return the first part of the keys
-    /// @throws RefusedException if they could not all be bound; then none is, and the session needs another activation
+    /// @throws RefusedException if they could not all be opened; then none is, and the session needs another activation
     Keys activate(NodeSession session, DataPath path, int generation) throws RefusedException {
-        drop(session);
+        if (!drop(session)) {
+            throw new RefusedException(Reason.UNAVAILABLE, "the node's device does not take back the session's old keys yet");
+        }
         session.active = path;
         session.generation = generation;
         try {
-            bindAll(session, path);
+            openAll(session, path);
         } catch (RefusedException e) {
             path.abandon();
             drop(session);
             throw e;
         }
         List<LeaseKey> keys = new ArrayList<>(session.leases.size());
-        session.leases.forEach((id, lease) -> keys.add(new LeaseKey(id, Objects.requireNonNull(lease.window).key())));
+        session.leases.forEach((id, lease) -> {
+            if (lease.opening != null) {
+                keys.add(new LeaseKey(id, lease.opening.key()));
+            }
+        });
         session.keys = keys;
         return keys(session, 0);
     }
@@ -49,53 +50,52 @@ final class Activation {
     /// The part of the keys of the last activation that begins at position `from`.
     static Keys keys(NodeSession session, int from) {
         int end = Math.min(session.keys.size(), from + ControlCodec.KEYS_MAX);
-        return new Keys(Objects.requireNonNull(session.rowWindow).key(), session.generation, session.keys.size(), from,
+        return new Keys(Objects.requireNonNull(session.rowOpening).key(), session.generation, session.keys.size(), from,
                 List.copyOf(session.keys.subList(from, end)));
     }
 
-    private void bindAll(NodeSession session, DataPath path) throws RefusedException {
-        List<Step> steps = new ArrayList<>();
-        MemoryRegion row = session.row.sessionRegion();
-        WindowPool.Window rowWindow = take();
-        session.rowWindow = rowWindow;
-        steps.add(path.bind(rowWindow, row, row.address(), row.lengthBytes(), AccessFlag.REMOTE_ATOMIC.bit()));
+    private void openAll(NodeSession session, DataPath path) throws RefusedException {
+        List<Opening> openings = new ArrayList<>();
+        Opening row = backing.takeRow(session);
+        session.rowOpening = row;
+        openings.add(row);
         for (NodeLease lease : session.leases.values()) {
-            if (!path.hasRoom()) {
-                chains.run(List.of(path));
+            // Others have ended, and wait for the device to take their old keys back.
+            if (lease.state == NodeLease.State.LIVE) {
+                Opening opening = backing.take(session, lease.terms);
+                lease.opening = opening;
+                openings.add(opening);
             }
-            WindowPool.Window window = take();
-            lease.window = window;
-            LeaseTerms terms = lease.terms;
-            steps.add(path.bind(window, data, data.address() + terms.offset(), terms.lengthBytes(), terms.access()));
         }
-        chains.run(List.of(path));
-        if (!steps.stream().allMatch(Step::hasSucceeded)) {
-            throw new RefusedException(Reason.UNAVAILABLE,
-                    "data queue pair " + path.index() + " failed while windows were bound to it; activate another");
+        openings.forEach(Opening::open);
+        backing.run();
+        for (Opening opening : openings) {
+            if (!opening.isOpen()) {
+                Failed refusal = opening.refusal();
+                throw refusal != null ? new RefusedException(refusal.reason(), refusal.detail())
+                        : new RefusedException(Reason.UNAVAILABLE, "data queue pair " + path.index()
+                                + " failed while windows were bound to it; activate another");
+            }
         }
     }
 
-    private WindowPool.Window take() throws RefusedException {
-        WindowPool.Window window = windows.take();
-        if (window == null) {
-            throw new RefusedException(Reason.OUT_OF_WINDOWS,
-                    "the node's device has no window left; raise maxWindows of its DeviceOptions");
-        }
-        return window;
-    }
-
-    /// Frees all windows of a session: no key of it opens anything until the next activation.
-    void drop(NodeSession session) {
+    /// Releases all that is open to a session: no key of it opens anything until the next activation.
+    ///
+    /// @return whether that is so; if not, the device keeps some of it, and this must be called again
+    boolean drop(NodeSession session) {
         session.active = null;
+        boolean done = true;
         for (NodeLease lease : session.leases.values()) {
-            if (lease.window != null) {
-                windows.discard(lease.window);
-                lease.window = null;
+            if (lease.opening != null && !lease.opening.release()) {
+                done = false;
+            } else {
+                lease.opening = null;
             }
         }
-        if (session.rowWindow != null) {
-            windows.discard(session.rowWindow);
-            session.rowWindow = null;
+        if (session.rowOpening != null && !session.rowOpening.release()) {
+            return false;
         }
+        session.rowOpening = null;
+        return done;
     }
 }

@@ -4,7 +4,6 @@ import io.leasehold.lease.ControlCodec.Frame;
 import io.leasehold.lease.ControlMessage.Request;
 import io.leasehold.lease.TimingWheel.Timer;
 import io.leasehold.rdma.ConnectionRequest;
-import io.leasehold.rdma.QueuePair;
 import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.WorkCompletion;
 import io.leasehold.rdma.WorkCompletionOpcode;
@@ -14,6 +13,8 @@ import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
@@ -100,23 +101,36 @@ final class ConnectionDesk {
                     "data queue pair " + hello.index() + " is one too many; a session has at most " + NodeSession.PATHS_MAX);
             return;
         }
-        QueuePair queuePair = fabric.newDataQueuePair();
-        DataPath path = new DataPath(hello.session(), hello.index(), queuePair);
+        DataDomain domain = domain(hello.session());
+        if (domain == null) {
+            reject(request, "the node does not know the session; introduce it on a control queue pair first");
+            return;
+        }
+        DataPath path = fabric.newDataPath(hello.session(), hello.index(), domain);
         String refusal = decide(() -> closed ? CLOSING : sessions.add(path));
         if (refusal != null) {
-            queuePair.close();
+            path.close();
             reject(request, refusal);
             return;
         }
         boolean connected = false;
         try {
-            request.accept(queuePair, NOTHING);
+            request.accept(path.queuePair(), NOTHING);
             connected = true;
         } catch (RdmaException e) {
             LOG.log(Level.DEBUG, "a client gave up while a data queue pair was connected", e);
         }
         boolean settled = connected;
         loop.tell(() -> sessions.settled(path, settled));
+    }
+
+    /// Asks the control thread where queue pairs of a session are to be made; `null` if it does not know the session.
+    private @Nullable DataDomain domain(UUID session) {
+        try {
+            return loop.ask(() -> Optional.ofNullable(sessions.domain(session))).join().orElse(null);
+        } catch (CompletionException e) {
+            return null;
+        }
     }
 
     /// Asks the control thread for a decision: a refusal, or `null`.

@@ -88,7 +88,7 @@ final class ControlCodec {
     static final int DETAIL_BYTES_MAX = 1024;
 
     static final int HEADER_BYTES = 16;
-    private static final int VERSION = 'L' << 8 | 1;
+    private static final int VERSION = 'L' << 8 | 2;
     private static final int LENGTH_OFFSET = 4;
 
     private ControlCodec() {
@@ -214,7 +214,8 @@ final class ControlCodec {
         switch (reply) {
             case Welcome welcome -> writer.u64(welcome.nodeEpoch()).u32(welcome.node()).u64(welcome.sessionTermNanos())
                     .u64(welcome.maxTermNanos()).u64(welcome.dataAddress()).u64(welcome.dataBytes()).u64(welcome.wordRowAddress())
-                    .u32(welcome.words()).bool(welcome.unprotectedAllowed()).u64(welcome.nodeNanos());
+                    .u32(welcome.words()).bool(welcome.unprotectedAllowed()).u8(welcome.backing().ordinal())
+                    .u64(welcome.nodeNanos());
             case Keys(int wordKey, int generation, int total, int from, List<LeaseKey> keys) -> {
                 writer.u32(wordKey).u32(generation).u32(total).u32(from).count(keys.size(), KEYS_MAX, "keys");
                 keys.forEach(key -> writer.u64(key.lease()).u32(key.key()));
@@ -274,7 +275,7 @@ final class ControlCodec {
     private static ControlMessage readReply(int opcode, MessageReader in) throws MalformedMessageException {
         return switch (opcode) {
             case Opcode.WELCOME -> new Welcome(in.u64(), in.u32(), in.u64(), in.u64(), in.u64(), in.u64(), in.u64(), in.u32(),
-                    in.bool(), in.u64());
+                    in.bool(), in.oneOf(LeaseBacking.values()), in.u64());
             case Opcode.KEYS -> {
                 int wordKey = in.u32();
                 int generation = in.u32();

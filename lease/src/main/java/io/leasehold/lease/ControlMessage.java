@@ -24,11 +24,11 @@ sealed interface ControlMessage {
 
     /// Answer to [Hello]. `wordRowAddress` is where the session's lease words start, as remote requests name it.
     record Welcome(long nodeEpoch, int node, long sessionTermNanos, long maxTermNanos, long dataAddress, long dataBytes,
-            long wordRowAddress, int words, boolean unprotectedAllowed, long nodeNanos) implements Reply {
+            long wordRowAddress, int words, boolean unprotectedAllowed, LeaseBacking backing, long nodeNanos) implements Reply {
     }
 
-    /// Makes the data queue pair `index` (0, 1, …, as connected) the one that the session's windows are bound to, and re-binds all live
-    /// leases to it. `generation` grows by one at each activation; the first is 1.
+    /// Makes the data queue pair `index` (0, 1, …, as connected) the one that the session uses, and opens all live leases anew under new
+    /// keys. `generation` grows by one at each activation; the first is 1.
     record Activate(int index, int generation) implements Request {
     }
 
@@ -51,7 +51,7 @@ sealed interface ControlMessage {
             long patienceNanos, boolean wholeChunk) implements Request {
     }
 
-    /// A lease: its window is bound to the active data queue pair of `generation` under `key`. It ends at `beginNanos + units × unitNanos`
+    /// A lease: `key` opens its range on the active data queue pair of `generation`. It ends at `beginNanos + units × unitNanos`
     /// node time, and can be extended up to `endNanos`. Its word is number `word` of the session's row and holds `{era, units}`.
     record Granted(long lease, long offset, long lengthBytes, int key, int generation, int word, int era, long beginNanos,
             long unitNanos, int units, long endNanos, long nodeNanos) implements Reply {
@@ -141,7 +141,7 @@ sealed interface ControlMessage {
     enum Reason {
         /// [LeaseConflictException].
         CONFLICT,
-        /// [CapacityException]: no window is free.
+        /// [CapacityException]: no window is free, or no region can be registered.
         OUT_OF_WINDOWS,
         /// [CapacityException]: the session's row has no free lease word, or its quota is used up.
         OUT_OF_WORDS,

@@ -24,6 +24,7 @@ final class DataPath implements AutoCloseable {
     private final UUID session;
     private final int index;
     private final QueuePair queuePair;
+    private final DataDomain domain;
     private final SendBatch batch;
     private final List<Step> steps = new ArrayList<>();
     private int failedAt;
@@ -60,16 +61,23 @@ final class DataPath implements AutoCloseable {
         }
     }
 
-    DataPath(UUID session, int index, QueuePair queuePair) {
+    /// @param queuePair made in `domain`
+    DataPath(UUID session, int index, QueuePair queuePair, DataDomain domain) {
         this.session = session;
         this.index = index;
         this.queuePair = queuePair;
+        this.domain = domain;
         batch = queuePair.newSendBatch();
     }
 
     /// The session that the client named when it connected.
     UUID session() {
         return session;
+    }
+
+    /// The queue pair itself, to be connected.
+    QueuePair queuePair() {
+        return queuePair;
     }
 
     int index() {
@@ -188,5 +196,6 @@ final class DataPath implements AutoCloseable {
     public void close() {
         broken = true;
         queuePair.close();
+        domain.gone();
     }
 }

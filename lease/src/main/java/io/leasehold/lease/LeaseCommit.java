@@ -1,14 +1,11 @@
 package io.leasehold.lease;
 
+import io.leasehold.lease.ControlMessage.Failed;
 import io.leasehold.lease.ControlMessage.Granted;
 import io.leasehold.lease.ControlMessage.Reason;
-import io.leasehold.lease.DataPath.Step;
-import io.leasehold.rdma.MemoryRegion;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
-import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -18,37 +15,36 @@ import org.jspecify.annotations.Nullable;
 ///
 /// 1. *Words.* Swap the words of ending leases from {era, n} to {era + 1, 0}, and those of new ones to {era, units}. From here on
 ///    no extension of an ending lease succeeds; one whose word shows that its client was first goes on.
-/// 2. *Windows.* One chain a session: the invalidations of its ending leases and the binds of its new ones.
+/// 2. *Keys.* The ranges of ending leases are closed, and those of new ones opened. By windows that is one chain a session: the
+///    invalidations of its ending leases and the binds of its new ones.
 /// 3. *Ends.* The keys are dead: ranges are free, and memory may leave quarantine.
 /// 4. *Begins.* The keys work: the time of the leases begins, and the answers leave.
 ///
 /// A range that an ending lease held is granted in the next round at the earliest, when the old key is dead, on whichever queue
 /// pair that was. Departure from Patronus (FAST '23), which frees first, posts the invalidation later and never looks at its
-/// completion.
+/// completion. If a device does not take a key back, the lease keeps its range until it does.
 ///
 /// For the control thread.
 final class LeaseCommit {
     /// How often a word is tried that changes under the node's hands. An extension on its way changes it once or twice; only a
     /// client that scribbles keeps on.
     private static final int SWAP_TRIES_MAX = 8;
-    /// How often a lease is bound whose bind fails. Another caller may break the queue pair just then; a bind that fails again
-    /// and again is what breaks it.
-    private static final int BIND_TRIES_MAX = 3;
+    /// How often a range is tried to be opened. Another caller may break the queue pair just then; a bind that fails again and
+    /// again is what breaks it.
+    private static final int OPEN_TRIES_MAX = 3;
 
     private final NodeOptions options;
     private final LongSupplier clock;
     private final LeaseRegister table;
-    private final WindowPool windows;
-    private final MemoryRegion data;
+    private final Backing backing;
     private final LoopBack loopBack;
-    private final ChainRunner chains;
+    private final Leftovers leftovers;
     private final Consumer<Allocation> leaseEnded;
 
     /// A lease on its way through a round.
     private static final class Move {
         private final NodeLease lease;
         private final @Nullable PendingGrant grant;
-        private @Nullable Step step;
         private boolean survived;
         private boolean scribbled;
 
@@ -59,15 +55,15 @@ final class LeaseCommit {
     }
 
     /// @param leaseEnded told of the memory that a lease has left
-    LeaseCommit(NodeOptions options, LeaseRegister table, NodeFabric fabric, Consumer<Allocation> leaseEnded) {
+    LeaseCommit(NodeOptions options, LeaseRegister table, NodeFabric fabric, Leftovers leftovers,
+            Consumer<Allocation> leaseEnded) {
         this.options = options;
         this.table = table;
+        this.leftovers = leftovers;
         this.leaseEnded = leaseEnded;
         clock = options.clock();
-        windows = fabric.windows();
-        data = fabric.data();
+        backing = fabric.backing();
         loopBack = fabric.loopBack();
-        chains = fabric.chains();
     }
 
     /// Runs rounds until nothing is queued.
@@ -78,7 +74,7 @@ final class LeaseCommit {
             List<Move> begins = new ArrayList<>();
             table.takeReady().forEach(grant -> prepare(grant, begins));
             swapWords(ends, begins);
-            runChains(ends, begins);
+            changeKeys(ends, begins);
             ends.forEach(this::finishEnd);
             begins.forEach(this::finishBegin);
         }
@@ -89,22 +85,27 @@ final class LeaseCommit {
             table.stall(grant);
             return;
         }
-        WindowPool.Window window = table.size() < options.maxLeases() ? windows.take() : null;
-        if (window == null) {
-            table.refuse(grant, Reason.OUT_OF_WINDOWS, table.size() < options.maxLeases()
-                    ? "the device has no window left; raise maxWindows of its DeviceOptions"
-                    : "all " + options.maxLeases() + " leases of the node are in use; raise maxLeases of its NodeOptions");
+        if (table.size() >= options.maxLeases()) {
+            table.refuse(grant, Reason.OUT_OF_WINDOWS,
+                    "all " + options.maxLeases() + " leases of the node are in use; raise maxLeases of its NodeOptions");
+            return;
+        }
+        Opening opening;
+        try {
+            opening = backing.take(grant.session, grant.terms);
+        } catch (RefusedException e) {
+            table.refuse(grant, e.reply());
             return;
         }
         int word = grant.session.row.take();
         if (word < 0) {
-            windows.giveBack(window);
+            leftovers.untilDone(opening::release);
             table.refuse(grant, Reason.OUT_OF_WORDS, "all " + options.maxLeasesPerSession()
                     + " leases of the session are in use; raise maxLeasesPerSession of the node's NodeOptions");
             return;
         }
         NodeLease lease = table.begin(grant, word);
-        lease.window = window;
+        lease.opening = opening;
         begins.add(new Move(lease, grant));
     }
 
@@ -113,7 +114,7 @@ final class LeaseCommit {
     private void swapWords(List<Move> ends, List<Move> begins) {
         List<Move> open = new ArrayList<>(ends.size() + begins.size());
         for (Move move : ends) {
-            // The words of a session that has ended are given up with it, and its window over them goes first.
+            // The words of a session that has ended are given up with it, and are closed to it first.
             if (!move.lease.session.ended) {
                 move.lease.swap.aim(LeaseWord.word(move.lease.era, move.lease.units), LeaseWord.word(move.lease.era + 1, 0));
                 open.add(move);
@@ -154,34 +155,20 @@ final class LeaseCommit {
         return false;
     }
 
-    // ---- windows
+    // ---- keys
 
-    private void runChains(List<Move> ends, List<Move> begins) {
-        Set<DataPath> paths = new LinkedHashSet<>();
+    private void changeKeys(List<Move> ends, List<Move> begins) {
         for (Move move : ends) {
-            WindowPool.Window window = move.lease.window;
-            if (!move.survived && window != null && window.isInvalidatable() && move.lease.session.isActive()) {
-                move.step = chain(move, paths).invalidate(window);
+            if (!move.survived && move.lease.opening != null) {
+                move.lease.opening.close();
             }
         }
         for (Move move : begins) {
             if (!move.scribbled && move.lease.session.isActive()) {
-                LeaseTerms terms = move.lease.terms;
-                move.step = chain(move, paths).bind(Objects.requireNonNull(move.lease.window), data,
-                        data.address() + terms.offset(), terms.lengthBytes(), terms.access());
+                Objects.requireNonNull(move.lease.opening).open();
             }
         }
-        chains.run(paths);
-    }
-
-    private DataPath chain(Move move, Set<DataPath> paths) {
-        DataPath path = Objects.requireNonNull(move.lease.session.active);
-        if (!path.hasRoom()) {
-            chains.run(paths);
-            paths.clear();
-        }
-        paths.add(path);
-        return path;
+        backing.run();
     }
 
     // ---- ends and begins
@@ -197,51 +184,51 @@ final class LeaseCommit {
     private void finishBegin(Move move) {
         NodeLease lease = move.lease;
         PendingGrant grant = Objects.requireNonNull(move.grant);
-        Step step = move.step;
-        if (step != null && step.hasSucceeded()) {
+        Opening opening = Objects.requireNonNull(lease.opening);
+        if (opening.isOpen()) {
             long now = clock.getAsLong();
             lease.begin(now);
             table.live(lease);
             table.close(grant);
-            lease.session.answer(grant.requestId, granted(lease, now));
+            lease.session.answer(grant.requestId, granted(lease, opening.key(), now));
             return;
         }
         dropLease(move);
+        Failed refusal = opening.refusal();
         if (move.scribbled) {
             table.refuse(grant, Reason.BAD_REQUEST, "lease word " + lease.word + " changes while nobody holds a lease on it");
-        } else if (++grant.failedBinds == BIND_TRIES_MAX) {
-            table.refuse(grant, Reason.UNAVAILABLE, "the node's device failed to bind a window, on " + BIND_TRIES_MAX
+        } else if (refusal != null) {
+            table.refuse(grant, refusal);
+        } else if (++grant.failedOpenings == OPEN_TRIES_MAX) {
+            table.refuse(grant, Reason.UNAVAILABLE, "the node's device failed to bind a window, on " + OPEN_TRIES_MAX
                     + " queue pairs; see its limits on the length of a window");
         } else {
             table.stall(grant);
         }
     }
 
-    private static Granted granted(NodeLease lease, long nowNanos) {
+    private static Granted granted(NodeLease lease, int key, long nowNanos) {
         LeaseTerms terms = lease.terms;
-        return new Granted(lease.id, terms.offset(), terms.lengthBytes(), Objects.requireNonNull(lease.window).key(),
-                lease.session.generation, lease.word, lease.era, lease.beginNanos, terms.unitNanos(), terms.units(),
-                lease.endNanos, nowNanos);
+        return new Granted(lease.id, terms.offset(), terms.lengthBytes(), key, lease.session.generation, lease.word, lease.era,
+                lease.beginNanos, terms.unitNanos(), terms.units(), lease.endNanos, nowNanos);
     }
 
-    /// Ends a lease for good. Unless its window was invalidated, it is freed, which kills its key as well.
+    /// Ends a lease for good, as soon as its key is dead.
     private void dropLease(Move move) {
-        NodeLease lease = move.lease;
-        WindowPool.Window window = lease.window;
-        if (window != null) {
-            lease.window = null;
-            if (move.grant == null && move.step != null && move.step.hasSucceeded()) {
-                windows.giveBack(window);
-            } else {
-                windows.discard(window);
+        leftovers.untilDone(() -> {
+            NodeLease lease = move.lease;
+            if (lease.opening != null && !lease.opening.release()) {
+                return false;
             }
-        }
-        if (move.scribbled) {
-            lease.session.row.abandon();
-        } else {
-            lease.session.row.giveBack(lease.word);
-        }
-        table.forget(lease);
-        leaseEnded.accept(lease.space);
+            lease.opening = null;
+            if (move.scribbled) {
+                lease.session.row.abandon();
+            } else {
+                lease.session.row.giveBack(lease.word);
+            }
+            table.forget(lease);
+            leaseEnded.accept(lease.space);
+            return true;
+        });
     }
 }

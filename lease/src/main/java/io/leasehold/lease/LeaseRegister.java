@@ -116,9 +116,14 @@ final class LeaseRegister {
 
     /// Answers a request with a refusal.
     void refuse(PendingGrant grant, Reason reason, String detail) {
+        refuse(grant, new Failed(reason, ControlCodec.detail(detail)));
+    }
+
+    /// Answers a request with a refusal.
+    void refuse(PendingGrant grant, Failed refusal) {
         withdraw(grant);
         close(grant);
-        grant.session.answer(grant.requestId, new Failed(reason, ControlCodec.detail(detail)));
+        grant.session.answer(grant.requestId, refusal);
     }
 
     /// The request was answered.
@@ -150,7 +155,7 @@ final class LeaseRegister {
 
     // ---- leases
 
-    /// A new lease, which is to be bound; the range is the lease's from now on.
+    /// A new lease, whose range is to be opened, and is the lease's from now on.
     NodeLease begin(PendingGrant grant, int word) {
         NodeLease lease = new NodeLease(++lastId, grant, Objects.requireNonNull(grant.claim), word, this::due);
         grant.claim = null;

@@ -23,6 +23,7 @@ import java.lang.System.Logger.Level;
 import java.util.ArrayDeque;
 import java.util.EnumSet;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -43,20 +44,22 @@ final class MemoryDesk {
 
     private final NodeOptions options;
     private final NodeMemory memory;
-    private final long windowBytesMax;
+    private final long leaseBytesMax;
     private final Consumer<Allocation> evict;
     private final Map<String, Allocation> named = new HashMap<>();
     private final Map<String, NodeHeap> heapsByName = new HashMap<>();
     private final Map<Long, NodeHeap> heaps = new HashMap<>();
     private final ArrayDeque<NodeHeap> reclaimable = new ArrayDeque<>();
+    // What is to be freed when the device has taken back the keys of its last leases.
+    private final Set<Allocation> condemned = new HashSet<>();
     private long lastHeap;
 
-    /// @param windowBytesMax the longest range that the node's device binds a window to
+    /// @param leaseBytesMax the longest range that a lease can cover: that a window can be bound to, if there are windows
     /// @param evict ends all leases on memory, and refuses the requests for it, before it is freed
-    MemoryDesk(NodeOptions options, NodeMemory memory, long windowBytesMax, Consumer<Allocation> evict) {
+    MemoryDesk(NodeOptions options, NodeMemory memory, long leaseBytesMax, Consumer<Allocation> evict) {
         this.options = options;
         this.memory = memory;
-        this.windowBytesMax = windowBytesMax;
+        this.leaseBytesMax = leaseBytesMax;
         this.evict = evict;
     }
 
@@ -74,7 +77,7 @@ final class MemoryDesk {
     Allocation spaceOf(NodeSession session, Acquire acquire) throws RefusedException {
         checkForm(acquire);
         Allocation space = memory.at(acquire.offset());
-        if (space == null || isOfAnother(space, session) || !acquire.wholeChunk()
+        if (space == null || condemned.contains(space) || isOfAnother(space, session) || !acquire.wholeChunk()
                 && !space.covers(acquire.offset(), acquire.lengthBytes())) {
             throw new RefusedException(Reason.OUT_OF_BOUNDS, "range " + acquire.offset() + " of " + acquire.lengthBytes()
                     + " bytes lies in no allocation that the session may use");
@@ -89,9 +92,9 @@ final class MemoryDesk {
         long maxTermNanos = options.maxTerm().toNanos();
         LeaseTerms terms = acquire.wholeChunk() ? LeaseTerms.of(acquire, space.offset(), space.lengthBytes(), maxTermNanos)
                 : LeaseTerms.of(acquire, acquire.offset(), acquire.lengthBytes(), maxTermNanos);
-        if (terms.lengthBytes() > windowBytesMax) {
+        if (terms.lengthBytes() > leaseBytesMax) {
             // Before a window is taken: the bind would break the queue pair of the session.
-            throw bad("a lease on " + terms.lengthBytes() + " bytes; the node's device binds windows of at most " + windowBytesMax
+            throw bad("a lease on " + terms.lengthBytes() + " bytes; the node's device binds windows of at most " + leaseBytesMax
                     + ": acquire several leases on parts of the range");
         }
         return terms;
@@ -191,7 +194,7 @@ final class MemoryDesk {
 
     /// Frees all that a session has allocated; its leases have ended.
     void freeAll(NodeSession session) {
-        session.memory.values().forEach(memory::free);
+        session.memory.values().forEach(this::free);
         session.memory.clear();
     }
 
@@ -259,7 +262,16 @@ final class MemoryDesk {
 
     private void release(Allocation space) {
         evict.accept(space);
-        memory.free(space);
+        free(space);
+    }
+
+    /// Frees memory that all leases have left or are about to.
+    private void free(Allocation space) {
+        if (space.leases().isEmpty()) {
+            memory.free(space);
+        } else {
+            condemned.add(space);
+        }
     }
 
     // ---- heaps
@@ -321,7 +333,7 @@ final class MemoryDesk {
         heaps.remove(heap.id());
         List.copyOf(heap.spaces()).forEach(evict);
         reclaimable.remove(heap);
-        heap.destroy();
+        heap.destroy(this::free);
         return new Done();
     }
 
@@ -353,6 +365,9 @@ final class MemoryDesk {
 
     /// A lease on `space` has ended.
     void leaseEnded(Allocation space) {
+        if (space.leases().isEmpty() && condemned.remove(space)) {
+            memory.free(space);
+        }
         @Nullable NodeHeap heap = space.use() instanceof Use.HeapChunk(NodeHeap of, HeapKind _) ? of : null;
         if (heap != null && heap.leaseEnded(space) && !reclaimable.contains(heap)) {
             reclaimable.add(heap);

@@ -73,6 +73,11 @@ public final class MemoryNode implements AutoCloseable {
         return address;
     }
 
+    /// What the leases of this node rest on.
+    public LeaseBacking backing() {
+        return fabric.backing().kind();
+    }
+
     /// What is in use now; waits for the control thread, and until connections that have ended are closed, so that what was asked
     /// for before is counted.
     ///

@@ -35,11 +35,12 @@ final class NodeControl implements ControlLoop.Turns {
         wheel = new TimingWheel<>(clock.getAsLong());
         leases = new LeaseRegister(options, wheel);
         // Sessions need memory, and memory that is freed needs sessions: the one reference that goes backwards.
-        memory = new MemoryDesk(options, new NodeMemory(fabric.data().memory()), fabric.windowBytesMax(), this::evict);
-        commit = new LeaseCommit(options, leases, fabric, memory::leaseEnded);
-        sessions = new SessionTable(options, epoch, fabric, wheel, leases, commit, memory, closer, this::tell);
+        memory = new MemoryDesk(options, new NodeMemory(fabric.memory()), fabric.leaseBytesMax(), this::evict);
+        Leftovers leftovers = new Leftovers(wheel, clock);
+        commit = new LeaseCommit(options, leases, fabric, leftovers, memory::leaseEnded);
+        sessions = new SessionTable(options, epoch, fabric, wheel, leases, commit, memory, leftovers, closer, this::tell);
         loop = new ControlLoop("leasehold-node-" + options.node(), clock, this);
-        requests = new RequestDesk(fabric, sessions, leases, memory, clock);
+        requests = new RequestDesk(options, fabric.backing(), sessions, leases, memory);
         connections = new ConnectionDesk(fabric, loop, sessions, requests, wheel, clock, closer);
     }
 
@@ -93,7 +94,7 @@ final class NodeControl implements ControlLoop.Turns {
             turn();
             memory.reclaimAll();
             NodeMemory space = memory.memory();
-            return new NodeCounts(sessions.all().size(), leases.size(), fabric.windows().inUse(),
+            return new NodeCounts(sessions.all().size(), leases.size(), fabric.backing().inUse(),
                     sessions.all().stream().mapToInt(session -> session.row.inUse()).sum(), leases.claims(),
                     space.bytesOf(AccessPolicy.Kind.SESSION), space.bytesOf(AccessPolicy.Kind.NAMED),
                     space.bytesOf(AccessPolicy.Kind.HEAP), memory.quarantinedBytes(), space.freeBytes(),

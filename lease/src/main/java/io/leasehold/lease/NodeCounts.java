@@ -6,7 +6,8 @@ import io.leasehold.rdma.ResourceCounts;
 ///
 /// @param sessions sessions that live
 /// @param leases leases that live
-/// @param windowsInUse windows taken from the pool, by leases and by sessions for their row of lease words
+/// @param keysInUse memory windows or regions, as [MemoryNode#backing()] says, that open ranges to leases, and rows of lease words
+///        to sessions
 /// @param wordsInUse lease words in use
 /// @param lockedRanges ranges in the lock table, held or waited for
 /// @param sessionBytes bytes allocated to sessions
@@ -15,6 +16,6 @@ import io.leasehold.rdma.ResourceCounts;
 /// @param quarantinedBytes freed bytes that may not be used again yet
 /// @param freeBytes bytes that can be allocated
 /// @param device what the node's device holds
-public record NodeCounts(int sessions, int leases, int windowsInUse, int wordsInUse, int lockedRanges, long sessionBytes,
+public record NodeCounts(int sessions, int leases, int keysInUse, int wordsInUse, int lockedRanges, long sessionBytes,
         long namedBytes, long heapBytes, long quarantinedBytes, long freeBytes, ResourceCounts device) {
 }

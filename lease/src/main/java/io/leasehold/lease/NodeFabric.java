@@ -1,33 +1,26 @@
 package io.leasehold.lease;
 
-import io.leasehold.rdma.AccessFlag;
 import io.leasehold.rdma.CompletionQueue;
 import io.leasehold.rdma.ConnectionHandler;
 import io.leasehold.rdma.DeviceAttributes;
 import io.leasehold.rdma.Listener;
-import io.leasehold.rdma.MemoryRegion;
 import io.leasehold.rdma.MemoryWindowType;
 import io.leasehold.rdma.ProtectionDomain;
-import io.leasehold.rdma.QueuePair;
 import io.leasehold.rdma.QueuePairOptions;
 import io.leasehold.rdma.RdmaDevice;
-import io.leasehold.rdma.RdmaError;
-import io.leasehold.rdma.RdmaException;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
-import java.util.EnumSet;
 import java.util.UUID;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
 
-/// What a node has of its device. Three protection domains keep three kinds of queue pair apart, so that a key opens nothing
-/// through a queue pair that it is not meant for:
+/// What a node has of its device. Protection domains keep three kinds of queue pair apart, so that a key opens nothing through a
+/// queue pair that it is not meant for:
 ///
 /// | domain | queue pairs | regions |
 /// |---|---|---|
-/// | data | the sessions' data queue pairs | all memory and the rows of lease words, without remote rights: windows open them |
+/// | data: one, or one for each session | the sessions' data queue pairs | what opens memory and lease words: see [Backing] |
 /// | control | the sessions' control queue pairs | message buffers, without remote rights |
 /// | loop-back | the node's own two | the rows of lease words, for the node's swaps |
 final class NodeFabric implements AutoCloseable {
@@ -44,37 +37,28 @@ final class NodeFabric implements AutoCloseable {
     // In the order of opening.
     private final ArrayDeque<AutoCloseable> opened;
     private final Listener listener;
-    private final ProtectionDomain dataDomain;
     private final ProtectionDomain controlDomain;
     private final LoopBack loopBack;
     private final CompletionQueue chainCompletions;
     private final CompletionQueue controlCompletions;
-    private final ChainRunner chains;
-    private final MemoryRegion data;
-    private final @Nullable MemoryRegion unprotected;
-    private final WindowPool windows;
+    private final MemorySegment memory;
+    private final Backing backing;
     private final int connectionsMax;
 
     private NodeFabric(RdmaDevice device, NodeOptions options, ConnectionHandler handler, ArrayDeque<AutoCloseable> opened) {
         this.device = device;
         this.opened = opened;
         DeviceAttributes attributes = device.attributes();
-        MemoryWindowType windowType = windowType(attributes);
         listener = open(device.listen(handler));
-        dataDomain = open(device.allocateProtectionDomain());
         controlDomain = open(device.allocateProtectionDomain());
         loopBack = open(new LoopBack(device));
         int completionsMax = attributes.maxCompletionEntries();
         chainCompletions = open(device.createCompletionQueue(Math.min(CHAIN_COMPLETIONS, completionsMax)));
-        chains = new ChainRunner(chainCompletions);
         connectionsMax = Math.min(options.maxSessions() + CONNECTIONS_SPARE, completionsMax / ControlConnection.COMPLETIONS_MAX);
         controlCompletions = open(device.createCompletionQueue(connectionsMax * ControlConnection.COMPLETIONS_MAX));
         Arena arena = Arena.ofShared();
-        var memory = arena.allocate(options.memoryBytes(), PAGE_BYTES);
-        data = register(arena, memory);
-        unprotected = options.unprotected() ? open(dataDomain.register(memory, EnumSet.of(AccessFlag.LOCAL_WRITE,
-                AccessFlag.REMOTE_READ, AccessFlag.REMOTE_WRITE, AccessFlag.REMOTE_ATOMIC))) : null;
-        windows = open(new WindowPool(dataDomain, windowType, options.maxLeases() + options.maxSessions()));
+        memory = arena.allocate(options.memoryBytes(), PAGE_BYTES);
+        backing = openBacking(options, arena);
     }
 
     /// Opens what a node of `options` needs, and listens; `handler` may be called at once.
@@ -93,9 +77,9 @@ final class NodeFabric implements AutoCloseable {
         }
     }
 
-    /// The longest range that a window can be bound to.
-    long windowBytesMax() {
-        return device.attributes().maxWindowBytes();
+    /// The longest range that a lease can cover.
+    long leaseBytesMax() {
+        return backing.kind() == LeaseBacking.WINDOW ? device.attributes().maxWindowBytes() : Long.MAX_VALUE;
     }
 
     private <T extends AutoCloseable> T open(T resource) {
@@ -103,36 +87,40 @@ final class NodeFabric implements AutoCloseable {
         return resource;
     }
 
-    private MemoryRegion register(Arena arena, MemorySegment memory) {
+    private Backing openBacking(NodeOptions options, Arena arena) {
+        Backing made;
         try {
-            MemoryRegion region = dataDomain.register(memory, EnumSet.of(AccessFlag.LOCAL_WRITE, AccessFlag.MW_BIND));
-            // As one: memory that could not be deregistered may be read and written still, and must not go.
-            opened.push(() -> {
-                region.close();
-                arena.close();
-            });
-            return region;
+            made = choose(options) == LeaseBacking.WINDOW
+                    ? new WindowBacking(device, options, memory, new ChainRunner(chainCompletions))
+                    : new RegionBacking(device, memory);
         } catch (RuntimeException e) {
             arena.close();
             throw e;
         }
+        // As one: memory that could not be deregistered may be read and written still, and must not go.
+        opened.push(() -> {
+            made.close();
+            arena.close();
+        });
+        return made;
     }
 
-    private static MemoryWindowType windowType(DeviceAttributes attributes) {
-        if (!attributes.windowBoundsEnforced()) {
-            LOG.log(Level.WARNING, "device {0} does not enforce the bounds of memory windows: a lease protects no better "
-                    + "than the device does", attributes.name());
+    /// What leases rest on; says so, for a device that lacks something costs its users something.
+    private LeaseBacking choose(NodeOptions options) {
+        DeviceAttributes attributes = device.attributes();
+        if (options.regionsOnly()) {
+            LOG.log(Level.INFO, "each lease gets a memory region of its own on device {0}, as the options say", attributes.name());
+            return LeaseBacking.REGION;
         }
-        if (attributes.windowTypes().contains(MemoryWindowType.TYPE_2B)) {
-            return MemoryWindowType.TYPE_2B;
+        LeaseBacking backing = LeaseBacking.of(attributes);
+        if (backing == LeaseBacking.WINDOW) {
+            LOG.log(Level.DEBUG, "each lease gets a memory window on device {0}", attributes.name());
+        } else {
+            LOG.log(Level.WARNING, "each lease gets a memory region of its own, which takes longer to grant than a memory window: "
+                    + "device {0} {1}", attributes.name(), attributes.windowTypes().contains(MemoryWindowType.TYPE_2B)
+                            ? "does not enforce the bounds of its memory windows" : "has no memory windows of type 2B");
         }
-        if (attributes.windowTypes().contains(MemoryWindowType.TYPE_1)) {
-            LOG.log(Level.WARNING, "device {0} has no memory windows of type 2B: a key that leaks from one session can be "
-                    + "used by another", attributes.name());
-            return MemoryWindowType.TYPE_1;
-        }
-        throw new RdmaException(RdmaError.UNSUPPORTED, "device " + attributes.name() + " has memory windows of "
-                + attributes.windowTypes() + "; a node needs type 2B or type 1");
+        return backing;
     }
 
     RdmaDevice device() {
@@ -143,16 +131,8 @@ final class NodeFabric implements AutoCloseable {
         return listener;
     }
 
-    ProtectionDomain dataDomain() {
-        return dataDomain;
-    }
-
     LoopBack loopBack() {
         return loopBack;
-    }
-
-    ChainRunner chains() {
-        return chains;
     }
 
     CompletionQueue controlCompletions() {
@@ -160,17 +140,13 @@ final class NodeFabric implements AutoCloseable {
     }
 
     /// All memory.
-    MemoryRegion data() {
-        return data;
+    MemorySegment memory() {
+        return memory;
     }
 
-    /// All memory with all rights, if the options allow that.
-    @Nullable MemoryRegion unprotected() {
-        return unprotected;
-    }
-
-    WindowPool windows() {
-        return windows;
+    /// What opens it to sessions.
+    Backing backing() {
+        return backing;
     }
 
     /// Most control connections at one time: so many that their completions surely fit.
@@ -180,17 +156,19 @@ final class NodeFabric implements AutoCloseable {
 
     /// A row of lease words for a session.
     WordRow newRow(int words) {
-        return new WordRow(words, dataDomain, loopBack.domain());
+        return new WordRow(words, loopBack.domain());
     }
 
     ControlConnection newControlConnection(long serial, UUID claimed, Consumer<ControlConnection> onTouched) {
         return new ControlConnection(serial, claimed, onTouched, controlDomain, controlCompletions);
     }
 
-    QueuePair newDataQueuePair() {
-        return dataDomain.createQueuePair(QueuePairOptions.of(chainCompletions, chainCompletions)
+    /// A data queue pair, in the domain of its session.
+    DataPath newDataPath(UUID session, int index, DataDomain domain) {
+        QueuePairOptions options = QueuePairOptions.of(chainCompletions, chainCompletions)
                 .withDepth(DataPath.STEPS_MAX, 1).withMaxInlineBytes(0)
-                .withMaxReadAtomic(Math.min(READ_ATOMIC_MAX, device.attributes().maxReadAtomic())));
+                .withMaxReadAtomic(Math.min(READ_ATOMIC_MAX, device.attributes().maxReadAtomic()));
+        return new DataPath(session, index, domain.make(in -> in.createQueuePair(options)), domain);
     }
 
     /// Closes all, and the device if it is owned; the queue pairs of sessions are closed already.

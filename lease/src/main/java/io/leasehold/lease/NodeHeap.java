@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// A heap: a root, and chunks that extents are cut from.
@@ -224,9 +225,9 @@ final class NodeHeap {
         return !released.isEmpty();
     }
 
-    /// Frees all of it; no lease lives on it.
-    void destroy() {
-        spaces.forEach(memory::free);
+    /// Gives all of it to `free`.
+    void destroy(Consumer<Allocation> free) {
+        spaces.forEach(free);
         spaces.clear();
         chunks.clear();
         released.clear();

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 final class NodeLease {
     /// The life of a lease.
     enum State {
-        /// Its word is being set and its window bound; the client knows nothing of it.
+        /// Its word is being set and its range opened; the client knows nothing of it.
         BEGINNING,
         /// Granted.
         LIVE,
@@ -36,8 +36,8 @@ final class NodeLease {
     final List<Runnable> onEnded = new ArrayList<>(1);
 
     State state = State.BEGINNING;
-    /// The window that is bound to its range, if one is: none between the loss of a queue pair and the next activation.
-    WindowPool.@Nullable Window window;
+    /// What opens its range, if something does: nothing between the loss of a queue pair and the next activation.
+    @Nullable Opening opening;
     /// The units that its word held when the node last looked.
     int units;
     long beginNanos;

@@ -10,16 +10,18 @@ import java.util.function.LongSupplier;
 /// @param node the node's number in its cluster, 0 to 1023
 /// @param memoryBytes memory to own, a multiple of 1 MiB
 /// @param maxSessions most sessions at once
-/// @param maxLeases most leases at once, over all sessions; each takes one window
+/// @param maxLeases most leases at once, over all sessions; each takes one memory window, or region
 /// @param maxLeasesPerSession most leases one session may hold; each takes one lease word of the session's row
 /// @param maxTerm longest time a lease may be extended to, from its grant
 /// @param sessionTerm how long a session lives without a sign of life
 /// @param unprotected whether sessions may ask for one key to all memory, without leases: for measuring only
+/// @param regionsOnly whether leases rest on memory regions also where windows would do: for comparing and for testing; see
+///        [LeaseBacking]
 /// @param clock the node's clock, in nanoseconds; only differences count
 /// @param policy which principal may use which memory; see [AccessPolicy#ALLOW_ALL]
 public record NodeOptions(DeviceOptions device, int node, long memoryBytes, int maxSessions, int maxLeases,
-        int maxLeasesPerSession, Duration maxTerm, Duration sessionTerm, boolean unprotected, LongSupplier clock,
-        AccessPolicy policy) {
+        int maxLeasesPerSession, Duration maxTerm, Duration sessionTerm, boolean unprotected, boolean regionsOnly,
+        LongSupplier clock, AccessPolicy policy) {
     /// Checks the ranges.
     public NodeOptions {
         if (node < 0 || node > 1023) {
@@ -51,48 +53,54 @@ public record NodeOptions(DeviceOptions device, int node, long memoryBytes, int 
     /// a session, leases up to 60 s, sessions 5 s, protected, the system's monotonic clock, every principal allowed everything.
     public static NodeOptions ofMemory(long memoryBytes) {
         return new NodeOptions(DeviceOptions.soft().withMaxWindows(1 << 17), 0, memoryBytes, 1024, 1 << 16, 1 << 14,
-                Duration.ofSeconds(60), Duration.ofSeconds(5), false, SystemClock.NANOS, AccessPolicy.ALLOW_ALL);
+                Duration.ofSeconds(60), Duration.ofSeconds(5), false, false, SystemClock.NANOS, AccessPolicy.ALLOW_ALL);
     }
 
     /// The same with another device.
     public NodeOptions withDevice(DeviceOptions options) {
         return new NodeOptions(options, node, memoryBytes, maxSessions, maxLeases, maxLeasesPerSession, maxTerm, sessionTerm,
-                unprotected, clock, policy);
+                unprotected, regionsOnly, clock, policy);
     }
 
     /// The same as another node of the cluster.
     public NodeOptions withNode(int number) {
         return new NodeOptions(device, number, memoryBytes, maxSessions, maxLeases, maxLeasesPerSession, maxTerm, sessionTerm,
-                unprotected, clock, policy);
+                unprotected, regionsOnly, clock, policy);
     }
 
     /// The same with other limits.
     public NodeOptions withLimits(int sessions, int leases, int leasesPerSession) {
         return new NodeOptions(device, node, memoryBytes, sessions, leases, leasesPerSession, maxTerm, sessionTerm, unprotected,
-                clock, policy);
+                regionsOnly, clock, policy);
     }
 
     /// The same with other longest terms.
     public NodeOptions withTerms(Duration longestTerm, Duration session) {
         return new NodeOptions(device, node, memoryBytes, maxSessions, maxLeases, maxLeasesPerSession, longestTerm, session,
-                unprotected, clock, policy);
+                unprotected, regionsOnly, clock, policy);
     }
 
     /// The same with another clock.
     public NodeOptions withClock(LongSupplier nanos) {
         return new NodeOptions(device, node, memoryBytes, maxSessions, maxLeases, maxLeasesPerSession, maxTerm, sessionTerm,
-                unprotected, nanos, policy);
+                unprotected, regionsOnly, nanos, policy);
     }
 
     /// The same with another policy.
     public NodeOptions withPolicy(AccessPolicy newPolicy) {
         return new NodeOptions(device, node, memoryBytes, maxSessions, maxLeases, maxLeasesPerSession, maxTerm, sessionTerm,
-                unprotected, clock, newPolicy);
+                unprotected, regionsOnly, clock, newPolicy);
     }
 
     /// The same, but sessions may ask for unprotected access.
     public NodeOptions allowingUnprotected() {
         return new NodeOptions(device, node, memoryBytes, maxSessions, maxLeases, maxLeasesPerSession, maxTerm, sessionTerm, true,
-                clock, policy);
+                regionsOnly, clock, policy);
+    }
+
+    /// The same, but each lease gets a memory region of its own, whatever the device has.
+    public NodeOptions withRegionsOnly() {
+        return new NodeOptions(device, node, memoryBytes, maxSessions, maxLeases, maxLeasesPerSession, maxTerm, sessionTerm,
+                unprotected, true, clock, policy);
     }
 }

@@ -35,12 +35,12 @@ final class NodeSession {
     final @Nullable DataPath[] paths = new DataPath[PATHS_MAX];
     /// How many that it had are being closed; see [Closer].
     int pathsClosing;
-    /// The one that its windows are bound to.
+    /// The one that its client uses; windows are bound to it.
     @Nullable DataPath active;
     /// The number of its activation; 0 before the first.
     int generation;
-    /// The window over its row of lease words.
-    WindowPool.@Nullable Window rowWindow;
+    /// What opens its row of lease words to it.
+    @Nullable Opening rowOpening;
     /// The keys of the last activation.
     List<LeaseKey> keys = List.of();
     /// An activation that waits for its queue pair to be connected.
@@ -58,7 +58,7 @@ final class NodeSession {
         term = new Timer<>(() -> termOver.accept(this));
     }
 
-    /// Whether windows can be bound.
+    /// Whether something can be opened to it.
     boolean isActive() {
         return active != null && active.isUsable();
     }

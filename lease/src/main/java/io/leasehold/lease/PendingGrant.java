@@ -27,8 +27,8 @@ final class PendingGrant {
     final long patienceEndsNanos;
     final Timer<Runnable> timer;
     State state = State.WAITING;
-    /// How often its window could not be bound.
-    int failedBinds;
+    /// How often its range could not be opened.
+    int failedOpenings;
     @Nullable Claim<PendingGrant> claim;
 
     PendingGrant(NodeSession session, long requestId, Allocation space, LeaseTerms terms, long patienceEndsNanos,

@@ -21,7 +21,6 @@ import io.leasehold.lease.ControlMessage.Reply;
 import io.leasehold.lease.ControlMessage.Request;
 import io.leasehold.lease.ControlMessage.Retire;
 import io.leasehold.lease.ControlMessage.Unprotect;
-import io.leasehold.rdma.MemoryRegion;
 import java.lang.System.Logger.Level;
 import java.util.ArrayDeque;
 import java.util.LinkedHashSet;
@@ -36,7 +35,8 @@ final class RequestDesk {
 
     private static final System.Logger LOG = System.getLogger(RequestDesk.class.getName());
 
-    private final NodeFabric fabric;
+    private final NodeOptions options;
+    private final Backing backing;
     private final SessionTable sessions;
     private final LeaseRegister leases;
     private final MemoryDesk memory;
@@ -47,12 +47,13 @@ final class RequestDesk {
     private record Waiting(NodeSession session, long requestId, Request request) {
     }
 
-    RequestDesk(NodeFabric fabric, SessionTable sessions, LeaseRegister leases, MemoryDesk memory, LongSupplier clock) {
-        this.fabric = fabric;
+    RequestDesk(NodeOptions options, Backing backing, SessionTable sessions, LeaseRegister leases, MemoryDesk memory) {
+        this.options = options;
+        this.backing = backing;
         this.sessions = sessions;
         this.leases = leases;
         this.memory = memory;
-        this.clock = clock;
+        clock = options.clock();
     }
 
     /// Serves a request that arrived on `connection` at `arrivedNanos`; a client that breaks the protocol fails its connection.
@@ -179,7 +180,7 @@ final class RequestDesk {
                 case AllocateExtent allocate -> memory.allocateExtent(session, allocate);
                 case Retire retire -> memory.retire(session, retire);
                 case DestroyHeap destroy -> memory.destroyHeap(session, destroy);
-                case Unprotect _ -> unprotect();
+                case Unprotect _ -> unprotect(session);
                 case Hello _, Beat _, Activate _, Acquire _, Relinquish _, Goodbye _ ->
                     throw new IllegalArgumentException(request + " is not served here");
             };
@@ -188,13 +189,13 @@ final class RequestDesk {
         }
     }
 
-    private Reply unprotect() throws RefusedException {
-        MemoryRegion unprotected = fabric.unprotected();
-        if (unprotected == null) {
+    private Reply unprotect(NodeSession session) throws RefusedException {
+        if (!options.unprotected()) {
             throw new RefusedException(Reason.NOT_PERMITTED,
                     "the node protects its memory; start it with NodeOptions.allowingUnprotected()");
         }
+        int key = backing.unprotectedKey(session);
         LOG.log(Level.DEBUG, "a session has taken the key to all memory");
-        return new ControlMessage.Unprotected(unprotected.remoteKey());
+        return new ControlMessage.Unprotected(key);
     }
 }

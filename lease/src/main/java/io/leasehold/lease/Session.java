@@ -261,6 +261,11 @@ public final class Session implements AutoCloseable {
         return core.clock().uncertainty();
     }
 
+    /// What leases of the node rest on.
+    public LeaseBacking backing() {
+        return core.backing();
+    }
+
     /// What the session is made of, for tests.
     SessionCore core() {
         return core;

@@ -56,7 +56,7 @@ final class SessionCore {
     private boolean freed;
 
     // Set while connecting, before anybody else sees the session.
-    private Welcome welcome = new Welcome(0, 0, 0, 0, 0, 0, 0, 0, false, 0);
+    private Welcome welcome = new Welcome(0, 0, 0, 0, 0, 0, 0, 0, false, LeaseBacking.WINDOW, 0);
     private @Nullable Lease wordRow;
     private @Nullable Future<?> ticking;
 
@@ -289,6 +289,11 @@ final class SessionCore {
     /// The longest that the node lets a lease live.
     long maxTermNanos() {
         return welcome.maxTermNanos();
+    }
+
+    /// What leases of the node rest on.
+    LeaseBacking backing() {
+        return welcome.backing();
     }
 
     /// How much memory the node has.

@@ -30,11 +30,13 @@ final class SessionTable {
     private final long epoch;
     private final LongSupplier clock;
     private final NodeFabric fabric;
+    private final Backing backing;
     private final TimingWheel<Runnable> wheel;
     private final LeaseRegister leases;
     private final LeaseCommit commit;
     private final Activation activation;
     private final MemoryDesk memory;
+    private final Leftovers leftovers;
     private final Closer closer;
     private final Consumer<Runnable> whenClosed;
     private final Map<UUID, NodeSession> sessions = new LinkedHashMap<>();
@@ -43,7 +45,7 @@ final class SessionTable {
     /// @param epoch a number that no other run of this node has; not 0
     /// @param whenClosed has a task run on the control thread, from any other
     SessionTable(NodeOptions options, long epoch, NodeFabric fabric, TimingWheel<Runnable> wheel, LeaseRegister leases,
-            LeaseCommit commit, MemoryDesk memory, Closer closer, Consumer<Runnable> whenClosed) {
+            LeaseCommit commit, MemoryDesk memory, Leftovers leftovers, Closer closer, Consumer<Runnable> whenClosed) {
         this.options = options;
         this.epoch = epoch;
         this.fabric = fabric;
@@ -51,8 +53,10 @@ final class SessionTable {
         this.leases = leases;
         this.commit = commit;
         this.memory = memory;
+        this.leftovers = leftovers;
         this.closer = closer;
         this.whenClosed = whenClosed;
+        backing = fabric.backing();
         activation = new Activation(fabric);
         clock = options.clock();
     }
@@ -88,8 +92,8 @@ final class SessionTable {
         connection.attach(session);
         seen(session);
         return new Welcome(epoch, options.node(), options.sessionTerm().toNanos(), options.maxTerm().toNanos(),
-                fabric.data().address(), fabric.data().lengthBytes(), session.row.sessionRegion().address(),
-                options.maxLeasesPerSession(), options.unprotected(), clock.getAsLong());
+                fabric.memory().address(), fabric.memory().byteSize(), session.row.memory().address(),
+                options.maxLeasesPerSession(), options.unprotected(), backing.kind(), clock.getAsLong());
     }
 
     private NodeSession begin(Hello hello) throws RefusedException {
@@ -107,6 +111,12 @@ final class SessionTable {
             throw new RefusedException(Reason.OUT_OF_SESSIONS, "no lease words for another session: " + e.getMessage());
         }
         NodeSession session = new NodeSession(hello.session(), hello.principal(), row, this::termOver);
+        try {
+            backing.enter(session);
+        } catch (RdmaException e) {
+            row.close();
+            throw new RefusedException(Reason.OUT_OF_SESSIONS, "no protection for another session: " + e.getMessage());
+        }
         sessions.put(session.id, session);
         session.seenNanos = clock.getAsLong();
         wheel.set(session.term, session.seenNanos + options.sessionTerm().toNanos());
@@ -147,6 +157,12 @@ final class SessionTable {
     }
 
     // ---- data queue pairs
+
+    /// Where the data queue pairs of a session are to be made; `null` if the node does not know it.
+    @Nullable DataDomain domain(UUID id) {
+        NodeSession session = sessions.get(id);
+        return session == null ? null : backing.domain(session);
+    }
 
     /// Takes a data queue pair of a session, which is about to be connected; it replaces what had its index.
     ///
@@ -240,7 +256,7 @@ final class SessionTable {
 
     /// More of the keys of the last activation.
     Keys moreKeys(NodeSession session, MoreKeys request) throws RefusedException {
-        if (request.generation() != session.generation || session.rowWindow == null || request.from() < 0
+        if (request.generation() != session.generation || session.rowOpening == null || request.from() < 0
                 || request.from() > session.keys.size()) {
             throw new RefusedException(Reason.BAD_REQUEST, "generation " + request.generation() + " with " + request.from()
                     + " keys is not the last activation");
@@ -264,7 +280,7 @@ final class SessionTable {
             remove(session, index);
         }
         memory.freeAll(session);
-        session.row.close();
+        leftovers.untilDone(() -> vacate(session));
         wheel.cancel(session.term);
         sessions.remove(session.id);
         for (long requestId : session.replies.unanswered()) {
@@ -273,6 +289,15 @@ final class SessionTable {
         if (session.connection != null) {
             session.connection.leave();
         }
+    }
+
+    /// Frees what an ended session had of the device.
+    private boolean vacate(NodeSession session) {
+        boolean vacant = activation.drop(session) && backing.leave(session);
+        if (vacant) {
+            session.row.close();
+        }
+        return vacant;
     }
 
     /// Ends all leases on `space`, and refuses all requests for it: it is about to be freed.

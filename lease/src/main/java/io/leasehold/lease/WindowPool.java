@@ -9,14 +9,15 @@ import io.leasehold.rdma.RemoteKey;
 import java.util.ArrayDeque;
 import org.jspecify.annotations.Nullable;
 
-/// The memory windows of a node: made when they are first needed, because making one is a system call, and kept for the next
+/// The memory windows of a node, of type 2B: made when they are first needed, because making one is a system call, and kept for the next
 /// lease.
 ///
 /// A window comes back only when its invalidation has completed, and the one that has rested longest is handed out first, so
 /// that it takes as long as possible until a key comes round again. For one thread.
 final class WindowPool implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger(WindowPool.class.getName());
+
     private final ProtectionDomain domain;
-    private final MemoryWindowType type;
     private final int windowsMax;
     private final ArrayDeque<Window> free = new ArrayDeque<>();
     private int inUse;
@@ -44,20 +45,14 @@ final class WindowPool implements AutoCloseable {
             return new RemoteKey(key).next().value();
         }
 
-        /// A bind with `newKey` has completed; the device had the last word on the key of a type 1 window.
+        /// A bind with `newKey` has completed.
         void bound(int newKey) {
-            key = window.type() == MemoryWindowType.TYPE_1 ? window.remoteKey() : newKey;
-        }
-
-        /// Whether its binds can be taken back by a LOCAL_INV.
-        boolean isInvalidatable() {
-            return window.type() != MemoryWindowType.TYPE_1;
+            key = newKey;
         }
     }
 
-    WindowPool(ProtectionDomain domain, MemoryWindowType type, int windowsMax) {
+    WindowPool(ProtectionDomain domain, int windowsMax) {
         this.domain = domain;
-        this.type = type;
         this.windowsMax = windowsMax;
     }
 
@@ -79,7 +74,7 @@ final class WindowPool implements AutoCloseable {
 
     private @Nullable Window allocate() {
         try {
-            return new Window(domain.allocateMemoryWindow(type));
+            return new Window(domain.allocateMemoryWindow(MemoryWindowType.TYPE_2B));
         } catch (RdmaException e) {
             if (e.error() == RdmaError.OUT_OF_RESOURCES) {
                 return null;
@@ -94,10 +89,18 @@ final class WindowPool implements AutoCloseable {
         free.addLast(window);
     }
 
-    /// Frees a window that may be bound: when it returns, its key opens nothing any more.
-    void discard(Window window) {
+    /// Frees a window that may be bound.
+    ///
+    /// @return whether its key opens nothing any more; if not, the device keeps it, and this must be called again
+    boolean discard(Window window) {
+        try {
+            window.window.close();
+        } catch (RdmaException e) {
+            LOG.log(System.Logger.Level.DEBUG, "a window was not freed", e);
+            return false;
+        }
         inUse--;
-        window.window.close();
+        return true;
     }
 
     /// Frees the windows that are not in use.

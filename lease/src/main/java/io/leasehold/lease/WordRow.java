@@ -11,11 +11,11 @@ import java.util.EnumSet;
 /// The lease words of one session, one under the other, and the node's own record of them; [LeaseWord] draws one.
 ///
 /// The session may scribble in its row as it likes, so the record is the truth: a word's era grows by one whenever a lease that
-/// uses it ends. The row is registered twice: for the session's window (atomics only), and for the node's own swaps. Its memory
-/// is fresh, hence zero, and is given up with the session. For one thread.
+/// uses it ends. The row is registered here for the node's own swaps; [Backing] opens it to the session, for atomics only. Its
+/// memory is fresh, hence zero, and is given up with the session. For one thread.
 final class WordRow implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
-    private final MemoryRegion sessionRegion;
+    private final MemorySegment memory;
     private final MemoryRegion loopRegion;
     private final int words;
     private int[] eras = new int[16];
@@ -24,23 +24,21 @@ final class WordRow implements AutoCloseable {
     private int touched;
     private int inUse;
 
-    WordRow(int words, ProtectionDomain sessionDomain, ProtectionDomain loopDomain) {
+    WordRow(int words, ProtectionDomain loopDomain) {
         this.words = words;
-        MemorySegment row = arena.allocate((long) words * Long.BYTES, Long.BYTES);
-        sessionRegion = sessionDomain.register(row, EnumSet.of(AccessFlag.LOCAL_WRITE, AccessFlag.MW_BIND));
+        memory = arena.allocate((long) words * Long.BYTES, Long.BYTES);
         try {
-            loopRegion = loopDomain.register(row,
+            loopRegion = loopDomain.register(memory,
                     EnumSet.of(AccessFlag.LOCAL_WRITE, AccessFlag.REMOTE_READ, AccessFlag.REMOTE_ATOMIC));
         } catch (RuntimeException e) {
-            sessionRegion.close();
             arena.close();
             throw e;
         }
     }
 
-    /// The region that the session's window is bound to.
-    MemoryRegion sessionRegion() {
-        return sessionRegion;
+    /// All words.
+    MemorySegment memory() {
+        return memory;
     }
 
     int inUse() {
@@ -89,11 +87,10 @@ final class WordRow implements AutoCloseable {
         return new WordSwap(loopRegion.address() + (long) word * Long.BYTES, loopRegion.remoteKey());
     }
 
-    /// Gives the row up; no window is bound to it.
+    /// Gives the row up; it is open to nobody.
     @Override
     public void close() {
         loopRegion.close();
-        sessionRegion.close();
         arena.close();
     }
 }

@@ -10,6 +10,11 @@ import io.leasehold.lease.ControlMessage.Free;
 import io.leasehold.lease.ControlMessage.Granted;
 import io.leasehold.lease.ControlMessage.Reason;
 import io.leasehold.lease.ControlMessage.Reply;
+import io.leasehold.rdma.AccessFlag;
+import io.leasehold.rdma.MemoryRegion;
+import io.leasehold.rdma.RdmaDevice;
+import io.leasehold.rdma.RdmaError;
+import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.RemoteKey;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -18,13 +23,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.ArbitrarySupplier;
 import net.jqwik.api.Combinators;
 import net.jqwik.api.Tuple;
 
-/// P12: running out of windows, words, memory or sessions is a typed error, never a wrong grant; it clears when leases end.
+/// P12: running out of windows or regions, words, memory or sessions is a typed error, never a wrong grant; it clears when leases end.
 ///
 /// A node with little of everything is asked for more than it has, against a model that counts. Whatever is granted is used, and
 /// must share nothing with what else is granted; whatever is refused must be refused for what has run out, and be granted when
@@ -99,11 +105,36 @@ final class Capacity implements LeaseProperty<List<Capacity.Step>> {
     }
 
     Capacity(Setting setting) {
-        cluster = LeaseCluster.start(setting.withNode(options -> new NodeOptions(options.device().withMaxWindows(WINDOWS_MAX),
-                options.node(), MEMORY_BYTES, SESSIONS_MAX, LEASES_MAX, WORDS_MAX, options.maxTerm(), options.sessionTerm(),
-                false, options.clock(), options.policy())));
+        cluster = LeaseCluster.start(setting.withNodeDevice(device -> withFewRegions(setting.nodeDevice().apply(device)))
+                .withNode(Capacity::withLittle));
         keeper = cluster.bareClient();
         arena = keeper.openNamed("arena", ARENA_BYTES);
+    }
+
+    private static NodeOptions withLittle(NodeOptions usual) {
+        return new NodeOptions(usual.device().withMaxWindows(Math.min(usual.device().maxWindows(), WINDOWS_MAX)), usual.node(),
+                MEMORY_BYTES, SESSIONS_MAX, LEASES_MAX, WORDS_MAX, usual.maxTerm(), usual.sessionTerm(), false,
+                usual.regionsOnly(), usual.clock(), usual.policy());
+    }
+
+    /// `device`, which has no more regions for the leases and the words of this property than windows. The node's own regions for
+    /// words have both rights, those in question one.
+    private static RdmaDevice withFewRegions(RdmaDevice device) {
+        AtomicInteger used = new AtomicInteger();
+        return AlteredDevice.withRegistering(device, (domain, memory, access) -> {
+            if (access.contains(AccessFlag.REMOTE_READ) == access.contains(AccessFlag.REMOTE_ATOMIC)) {
+                return domain.register(memory, access);
+            }
+            if (used.get() == WINDOWS_MAX) {
+                throw new RdmaException(RdmaError.OUT_OF_RESOURCES, "all " + WINDOWS_MAX + " regions are in use");
+            }
+            MemoryRegion region = domain.register(memory, access);
+            used.incrementAndGet();
+            return AlteredDevice.region(region, region.remoteKey(), () -> {
+                region.close();
+                used.decrementAndGet();
+            });
+        });
     }
 
     @Override

@@ -59,7 +59,7 @@ final class ControlCodecProperties {
     @Property
     void garbageAfterAGoodHeaderNeverCrashes(@ForAll byte[] garbage, @ForAll byte opcode) {
         byte[] bytes = new byte[ControlCodec.HEADER_BYTES + garbage.length];
-        new MessageWriter(MemorySegment.ofArray(bytes), 0).u16('L' << 8 | 1).u8(opcode).u8(0).u32(bytes.length);
+        new MessageWriter(MemorySegment.ofArray(bytes), 0).u16('L' << 8 | 2).u8(opcode).u8(0).u32(bytes.length);
         System.arraycopy(garbage, 0, bytes, ControlCodec.HEADER_BYTES, garbage.length);
         isMessage(MemorySegment.ofArray(bytes));
     }

@@ -12,8 +12,6 @@ import io.leasehold.rdma.WorkCompletionOpcode;
 import io.leasehold.rdma.WorkCompletionStatus;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -243,21 +241,9 @@ class DoubtTest {
 
     /// `device`, which says that it can move so much at a time.
     private static RdmaDevice withLongestTransfer(RdmaDevice device, int bytes) {
-        DeviceAttributes all = device.attributes();
-        DeviceAttributes narrow = new DeviceAttributes(all.provider(), all.name(), all.windowTypes(), all.windowBoundsEnforced(),
-                all.maxQueuePairs(), all.maxCompletionQueues(), all.maxCompletionEntries(), all.maxRegions(), all.maxWindows(),
-                all.maxWorkRequests(), all.maxReadAtomic(), all.maxInlineBytes(), bytes, all.maxPrivateDataBytes(),
-                all.maxWindowBytes());
-        return (RdmaDevice) Proxy.newProxyInstance(RdmaDevice.class.getClassLoader(), new Class<?>[] {RdmaDevice.class},
-                (_, method, arguments) -> {
-                    if (method.getName().equals("attributes")) {
-                        return narrow;
-                    }
-                    try {
-                        return method.invoke(device, arguments);
-                    } catch (InvocationTargetException e) {
-                        throw e.getCause();
-                    }
-                });
+        return AlteredDevice.withAttributes(device, all -> new DeviceAttributes(all.provider(), all.name(), all.windowTypes(),
+                all.windowBoundsEnforced(), all.maxQueuePairs(), all.maxCompletionQueues(), all.maxCompletionEntries(),
+                all.maxRegions(), all.maxWindows(), all.maxWorkRequests(), all.maxReadAtomic(), all.maxInlineBytes(), bytes,
+                all.maxPrivateDataBytes(), all.maxWindowBytes()));
     }
 }

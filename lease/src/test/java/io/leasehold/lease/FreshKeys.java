@@ -23,17 +23,18 @@ import net.jqwik.api.ArbitrarySupplier;
 import net.jqwik.api.Combinators;
 import net.jqwik.api.Tuple;
 
-/// P11: two consecutive binds of one window never carry the same key; a stale key is refused.
+/// P11: two consecutive binds of one window never carry the same key, nor do two consecutive regions with one index; a stale key is
+/// refused.
 ///
 /// Two clients acquire, relinquish and recover. An observer sees what the device is really told and keeps the last key of each
-/// window, which is known by the index in its keys. Stale keys are tried on the very queue pair and range that they were good
+/// window or region, which is known by the index in its keys. Stale keys are tried on the very queue pair and range that they were good
 /// for.
 final class FreshKeys implements LeaseProperty<List<FreshKeys.Step>> {
     private static final int CLIENTS = 2;
     private static final int SLOTS = 3;
     private static final int BYTES = 64;
     private static final int STALE_MAX = 32;
-    /// After so many binds of a window a key comes round again: there are only 256 variants.
+    /// After so many binds of a window, or regions with one index, a key comes round again: there are only 256 variants.
     private static final int ROUND = 250;
 
     private final LeaseCluster cluster;
@@ -41,7 +42,7 @@ final class FreshKeys implements LeaseProperty<List<FreshKeys.Step>> {
     private final long arena;
     private final Ledger ledger = new Ledger();
 
-    /// The last bind of a window.
+    /// The last bind of a window, or the last region with an index.
     private record Bind(int key, int count) {
     }
 
@@ -105,7 +106,7 @@ final class FreshKeys implements LeaseProperty<List<FreshKeys.Step>> {
                     case Step.Relinquish(int client, int slot) -> relinquish(clients.get(client), holdings.get(client), slot);
                     case Step.UseStale(int client, int which) -> useStale(clients.get(client), holdings.get(client), which);
                 }
-                assertThat(ledger.repeated()).as("keys that a window was bound with twice in a row").isEmpty();
+                assertThat(ledger.repeated()).as("keys that were given twice in a row").isEmpty();
             }
         } finally {
             for (int client = 0; client < CLIENTS; client++) {
@@ -137,7 +138,7 @@ final class FreshKeys implements LeaseProperty<List<FreshKeys.Step>> {
         Stale stale = holdings.stale.get(which % holdings.stale.size());
         Bind now = ledger.last(stale.key);
         if (now.count - stale.count < ROUND) {
-            assertThat(client.read(client.address(arena), stale.key, BYTES)).as("stale key %s, while its window has %s",
+            assertThat(client.read(client.address(arena), stale.key, BYTES)).as("stale key %s, while its window or region has %s",
                     new RemoteKey(stale.key), new RemoteKey(now.key)).isEqualTo(REM_ACCESS_ERR);
             client.keys().forEach(key -> retire(holdings, key));
             client.recover();
@@ -169,6 +170,15 @@ final class FreshKeys implements LeaseProperty<List<FreshKeys.Step>> {
 
         @Override
         public void bound(int key, long address, long lengthBytes, int access, int queuePair) {
+            given(key);
+        }
+
+        @Override
+        public void registered(int key, long address, long lengthBytes, int access) {
+            given(key);
+        }
+
+        private void given(int key) {
             last.compute(new RemoteKey(key).index(), (_, before) -> {
                 if (before != null && before.key == key) {
                     repeated.add(key);
@@ -177,9 +187,9 @@ final class FreshKeys implements LeaseProperty<List<FreshKeys.Step>> {
             });
         }
 
-        /// The last bind of the window that `key` belongs to.
+        /// The last bind of the window, or the last region, that `key` belongs to.
         Bind last(int key) {
-            return Objects.requireNonNull(last.get(new RemoteKey(key).index()), "a key of a window that was never bound");
+            return Objects.requireNonNull(last.get(new RemoteKey(key).index()), "a key of what was never bound or registered");
         }
 
         Queue<Integer> repeated() {

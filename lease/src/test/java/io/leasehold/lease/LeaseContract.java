@@ -14,6 +14,11 @@ interface LeaseContract {
     /// What the properties are run on.
     Fabric fabric();
 
+    /// How they are run on it.
+    default Setting setting() {
+        return Setting.on(fabric());
+    }
+
     @Property
     default void p01_confinement(@ForAll(supplier = Confinement.Steps.class) List<Confinement.Step> steps) throws Exception {
         shared(Confinement::new).check(steps);
@@ -86,7 +91,7 @@ interface LeaseContract {
 
     /// The property with its cluster, made by the first try and closed after the last.
     private <P extends LeaseProperty<?>> P shared(Function<Setting, P> property) {
-        return Store.getOrCreate(fabric(), Lifespan.PROPERTY, () -> new Shared<>(property.apply(Setting.on(fabric())))).get()
+        return Store.getOrCreate(fabric(), Lifespan.PROPERTY, () -> new Shared<>(property.apply(setting()))).get()
                 .property();
     }
 

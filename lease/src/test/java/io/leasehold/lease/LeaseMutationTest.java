@@ -2,10 +2,14 @@ package io.leasehold.lease;
 
 import static io.leasehold.lease.Fabric.LOCAL;
 import static io.leasehold.testkit.Mutation.CAS_ALWAYS_WINS;
+import static io.leasehold.testkit.Mutation.CLOSE_REGIONS_LATER;
 import static io.leasehold.testkit.Mutation.DELAY_INVALIDATION;
 import static io.leasehold.testkit.Mutation.FLUSH_WHAT_WAS_DONE;
+import static io.leasehold.testkit.Mutation.IGNORE_DOMAIN;
 import static io.leasehold.testkit.Mutation.IGNORE_QUEUE_PAIR;
+import static io.leasehold.testkit.Mutation.IGNORE_REGION_RIGHTS;
 import static io.leasehold.testkit.Mutation.IGNORE_RIGHTS;
+import static io.leasehold.testkit.Mutation.KEEP_REGIONS;
 import static io.leasehold.testkit.Mutation.LEAK_WINDOWS;
 import static io.leasehold.testkit.Mutation.LOSE_ATOMICS;
 import static io.leasehold.testkit.Mutation.NONE;
@@ -16,6 +20,7 @@ import static io.leasehold.testkit.Mutation.SKIP_BIND;
 import static io.leasehold.testkit.Mutation.SKIP_INVALIDATION;
 import static io.leasehold.testkit.Mutation.SWAP_UNCONDITIONALLY;
 import static io.leasehold.testkit.Mutation.WIDEN_BOUNDS;
+import static io.leasehold.testkit.Mutation.WIDEN_REGIONS;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.leasehold.lease.Confinement.Step;
@@ -23,6 +28,7 @@ import io.leasehold.rdma.DeviceOptions;
 import io.leasehold.rdma.RdmaDevice;
 import io.leasehold.testkit.MutantDevice;
 import io.leasehold.testkit.Mutation;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -60,10 +66,13 @@ final class LeaseMutationTest {
 
     @Test
     void p01_confinement_bitesWhereInvalidationIsSkipped() {
-        Arbitrary<List<Step>> stale = Combinators.combine(Arbitraries.of(Verb.class), Arbitraries.integers().between(0, 100))
+        bites(Confinement::new, touchesOfWhatHasEnded(), new Lie(SKIP_INVALIDATION), "an access that no live lease allows");
+    }
+
+    private static Arbitrary<List<Step>> touchesOfWhatHasEnded() {
+        return Combinators.combine(Arbitraries.of(Verb.class), Arbitraries.integers().between(0, 100))
                 .as((verb, salt) -> List.of(new Step.Acquire(0, salt, 64, Set.of(AccessRight.values()), false),
                         new Step.Relinquish(0), new Step.Touch(0, verb, Confinement.Place.INSIDE, 0, 8)));
-        bites(Confinement::new, stale, new Lie(SKIP_INVALIDATION), "an access that no live lease allows");
     }
 
     @Test
@@ -178,13 +187,17 @@ final class LeaseMutationTest {
 
     @Test
     void p09_noLeak_bitesWhereWindowsAreNotFreed() {
-        bites(NoLeak::new, new NoLeak.Lives().get(), new Lie(LEAK_WINDOWS), "the node does not serve any more");
+        bites(LeaseMutationTest::noLeak, new NoLeak.Lives().get(), new Lie(LEAK_WINDOWS), "the node's counts");
     }
 
     @Test
     void p09_noLeak_bitesWhereWindowsStayBound() {
         // It shows in the counts, or in the failure of the next bind, whichever is first.
-        bites(NoLeak::new, new NoLeak.Lives().get(), new Lie(SKIP_INVALIDATION), "the node");
+        bites(LeaseMutationTest::noLeak, new NoLeak.Lives().get(), new Lie(SKIP_INVALIDATION), "the node");
+    }
+
+    private static NoLeak noLeak(Setting setting) {
+        return new NoLeak(setting, Duration.ofSeconds(5));
     }
 
     // ---- P10
@@ -220,6 +233,52 @@ final class LeaseMutationTest {
                 "what had run out when a");
     }
 
+    // ---- where leases rest on regions
+
+    @Test
+    void p01_confinement_bitesWhereRegionsAreTooWide() {
+        bites(Confinement::new, new Confinement.Steps().get(), new Lie(WIDEN_REGIONS).aboutRegions(),
+                "an access that no live lease allows");
+    }
+
+    @Test
+    void p01_confinement_bitesWhereRegionsOutliveTheirLeases() {
+        bites(Confinement::new, touchesOfWhatHasEnded(), new Lie(KEEP_REGIONS).aboutRegions(),
+                "an access that no live lease allows");
+    }
+
+    @Test
+    void p02_expiry_bitesWhereRegionsOutliveTheirLeases() {
+        bites(Expiry::new, new Expiry.Lives().get(), new Lie(KEEP_REGIONS).aboutRegions(), "though the deadline has long passed");
+    }
+
+    @Test
+    void p04_fencing_bitesWhereRangesAreFreeBeforeTheirRegionsAreGone() {
+        bites(Fencing::new, new Fencing.Handovers().get(), new Lie(CLOSE_REGIONS_LATER).aboutRegions(),
+                "the heir sees only what it wrote");
+    }
+
+    @Test
+    void p05_isolation_bitesWhereSessionsShareADomain() {
+        bites(Isolation::new, new Isolation.Thefts().get(), new Lie(IGNORE_DOMAIN).aboutRegions(),
+                "with address, length and key of the holder");
+    }
+
+    @Test
+    void p07_rights_bitesWhereRegionsHaveAllRights() {
+        bites(Rights::new, new Rights.Uses().get(), new Lie(IGNORE_REGION_RIGHTS).aboutRegions(), "Use[");
+    }
+
+    @Test
+    void p09_noLeak_bitesWhereRegionsOutliveTheirLeases() {
+        bites(LeaseMutationTest::noLeak, new NoLeak.Lives().get(), new Lie(KEEP_REGIONS).aboutRegions(), "the node");
+    }
+
+    @Test
+    void p11_keys_bitesWhereStaleKeysOfRegionsWork() {
+        bites(FreshKeys::new, new FreshKeys.Steps().get(), new Lie(KEEP_REGIONS).aboutRegions(), "stale key");
+    }
+
     // ---- what is wrong
 
     /// A device that lies.
@@ -227,6 +286,7 @@ final class LeaseMutationTest {
         private final Mutation mutation;
         private final List<MutantDevice> liars = new ArrayList<>();
         private boolean clients;
+        private boolean regions;
 
         Lie(Mutation mutation) {
             this.mutation = mutation;
@@ -235,6 +295,12 @@ final class LeaseMutationTest {
         /// Has the clients' device lie, and not the node's.
         Lie ofTheClients() {
             clients = true;
+            return this;
+        }
+
+        /// Has leases rest on regions.
+        Lie aboutRegions() {
+            regions = true;
             return this;
         }
 
@@ -248,7 +314,8 @@ final class LeaseMutationTest {
 
         /// Some lies take two: the other side is a device that could lie as well.
         private Setting setting(Mutation told) {
-            return Setting.on(LOCAL).withNodeDevice(device -> liar(device, clients ? NONE : told))
+            Setting setting = regions ? Setting.on(LOCAL).withRegions() : Setting.on(LOCAL);
+            return setting.withNodeDevice(device -> liar(device, clients ? NONE : told))
                     .withClientDevice(device -> liar(device, clients ? told : NONE));
         }
 

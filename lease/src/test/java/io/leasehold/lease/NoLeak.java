@@ -33,6 +33,7 @@ final class NoLeak implements LeaseProperty<List<NoLeak.Life>> {
     private static final int NAMED_BYTES = 1024;
     private static final int BLOCK_BYTES = 4096;
 
+    private final Duration patience;
     private final LeaseCluster cluster;
     private final NodeCounts before;
     private final ResourceCounts clientBefore;
@@ -65,6 +66,12 @@ final class NoLeak implements LeaseProperty<List<NoLeak.Life>> {
     }
 
     NoLeak(Setting setting) {
+        this(setting, PATIENCE);
+    }
+
+    /// @param patience how long what sessions had may take to come back
+    NoLeak(Setting setting, Duration patience) {
+        this.patience = patience;
         cluster = LeaseCluster.start(setting.withNode(options -> options.withTerms(options.maxTerm(), SESSION_TERM)));
         before = cluster.node().counts();
         clientBefore = cluster.clientDevice().resources();
@@ -78,7 +85,7 @@ final class NoLeak implements LeaseProperty<List<NoLeak.Life>> {
         } catch (NodeUnavailableException e) {
             throw new AssertionError("the node does not serve any more: " + e.getMessage(), e);
         }
-        if (!Await.holdsWithin(PATIENCE, this::everythingIsBack)) {
+        if (!Await.holdsWithin(patience, this::everythingIsBack)) {
             assertThat(comparable(cluster.node().counts())).as("the node's counts after all sessions have ended")
                     .isEqualTo(comparable(before));
             assertThat(cluster.clientDevice().resources()).as("what the clients' device holds after all sessions have ended")
@@ -114,7 +121,7 @@ final class NoLeak implements LeaseProperty<List<NoLeak.Life>> {
     /// The counts without the windows that rest in the pool: those are kept for the next lease, and are bound to nothing.
     private static NodeCounts comparable(NodeCounts counts) {
         ResourceCounts held = counts.device();
-        return new NodeCounts(counts.sessions(), counts.leases(), counts.windowsInUse(), counts.wordsInUse(),
+        return new NodeCounts(counts.sessions(), counts.leases(), counts.keysInUse(), counts.wordsInUse(),
                 counts.lockedRanges(), counts.sessionBytes(), counts.namedBytes(), counts.heapBytes(), counts.quarantinedBytes(),
                 counts.freeBytes(),
                 new ResourceCounts(held.protectionDomains(), held.regions(), 0, held.boundWindows(), held.queuePairs(),

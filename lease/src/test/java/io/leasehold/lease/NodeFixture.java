@@ -97,7 +97,7 @@ final class NodeFixture implements AutoCloseable {
     private static void assertNothingIsLeft(NodeCounts counts) {
         assertThat(counts.sessions()).isZero();
         assertThat(counts.leases()).isZero();
-        assertThat(counts.windowsInUse()).isZero();
+        assertThat(counts.keysInUse()).isZero();
         assertThat(counts.wordsInUse()).isZero();
         assertThat(counts.lockedRanges()).isZero();
         assertThat(counts.sessionBytes()).isZero();

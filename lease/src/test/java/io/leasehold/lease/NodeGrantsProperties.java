@@ -103,7 +103,7 @@ final class NodeGrantsProperties {
                     NodeCounts counts = fixture.counts();
                     assertThat(counts.leases()).isEqualTo(held.size());
                     assertThat(counts.wordsInUse()).isEqualTo(held.size());
-                    assertThat(counts.windowsInUse()).isEqualTo(held.size() + CLIENTS);
+                    assertThat(counts.keysInUse()).isEqualTo(held.size() + CLIENTS);
                     assertThat(counts.device().boundWindows()).isEqualTo(held.size() + CLIENTS);
                 }
             }

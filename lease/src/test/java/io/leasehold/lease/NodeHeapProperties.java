@@ -136,7 +136,7 @@ final class NodeHeapProperties {
         heap.reclaim(Integer.MAX_VALUE);
         assertThat(heap.quarantinedBytes()).isZero();
         model.extents.forEach((start, end) -> assertThat(heap.retire(List.of(new Range(start, end - start)))).isNull());
-        heap.destroy();
+        heap.destroy(memory::free);
         assertThat(memory.freeBytes()).isEqualTo(memory.bytes());
         memory.scrub(Long.MAX_VALUE);
         assertThat(memory.longestFreeBytes()).isEqualTo(memory.bytes());

@@ -100,7 +100,7 @@ final class NodeRecoveryTest {
             assertThat(client.read(lease.offset(), 1, key.key())).isEqualTo(SUCCESS);
         }
         assertThat(leases).isEmpty();
-        assertThat(fixture.counts().windowsInUse()).isEqualTo(701);
+        assertThat(fixture.counts().keysInUse()).isEqualTo(701);
         assertFailed(client.call(new MoreKeys(1, 0)), Reason.BAD_REQUEST);
         assertFailed(client.call(new MoreKeys(2, 701)), Reason.BAD_REQUEST);
         assertFailed(client.call(new MoreKeys(2, -1)), Reason.BAD_REQUEST);

@@ -186,7 +186,7 @@ final class ScriptedNode implements AutoCloseable {
         }
         return switch (request) {
             case Hello _ -> new Welcome(7, 0, 2_000_000_000L, 60_000_000_000L, memory.address(), MEMORY_BYTES, words.address(),
-                    WORDS, false, SystemClock.NANOS.getAsLong());
+                    WORDS, false, LeaseBacking.WINDOW, SystemClock.NANOS.getAsLong());
             case Activate(_, int generation) -> activate(client, generation);
             case MoreKeys(_, int from) -> keys(client, from);
             case Acquire acquire -> grant(client, acquire);

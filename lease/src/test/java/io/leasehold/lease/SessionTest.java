@@ -347,7 +347,7 @@ class SessionTest {
         session.close();
         await(() -> node.counts().sessions() == 0);
         NodeCounts counts = node.counts();
-        assertThat(List.of(counts.windowsInUse(), counts.wordsInUse(), counts.lockedRanges())).containsOnly(0);
+        assertThat(List.of(counts.keysInUse(), counts.wordsInUse(), counts.lockedRanges())).containsOnly(0);
         await(() -> device.resources().queuePairs() == 0 && device.resources().regions() == 0
                 && device.resources().protectionDomains() == 0);
     }

@@ -24,6 +24,11 @@ record Setting(Fabric fabric, UnaryOperator<NodeOptions> node, UnaryOperator<Rdm
         return new Setting(fabric, options -> change.apply(node.apply(options)), nodeDevice, clientDevice, nodeClock, modes);
     }
 
+    /// The same with leases that rest on regions.
+    Setting withRegions() {
+        return withNode(NodeOptions::withRegionsOnly);
+    }
+
     /// The same with something around the node's device.
     Setting withNodeDevice(UnaryOperator<RdmaDevice> around) {
         return new Setting(fabric, node, around, clientDevice, nodeClock, modes);

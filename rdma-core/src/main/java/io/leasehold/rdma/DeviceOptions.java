@@ -14,7 +14,7 @@ import java.util.Set;
 /// @param links the links that may be used, the nearest that reaches the peer is chosen (software fabric only)
 /// @param sharedMemoryDirectory where the ends of the shared-memory link find each other: on one host, both name the same; it holds
 ///        names for a moment only, of memory that belongs to this user alone
-/// @param maxWindows most memory windows
+/// @param maxWindows most memory windows; 0 for a device without windows
 /// @param maxQueuePairs most queue pairs
 /// @param hostility how badly the software fabric behaves within what hardware may do; [Hostility#NONE] in production
 public record DeviceOptions(String provider, String device, String host, int port, Set<Link> links, Path sharedMemoryDirectory,
@@ -31,8 +31,8 @@ public record DeviceOptions(String provider, String device, String host, int por
         if (port < 0 || port > 65_535) {
             throw new IllegalArgumentException("port " + port + " is outside 0 to 65535");
         }
-        if (maxWindows < 1 || maxWindows > 1 << 23) {
-            throw new IllegalArgumentException("maxWindows " + maxWindows + " is outside 1 to " + (1 << 23));
+        if (maxWindows < 0 || maxWindows > 1 << 23) {
+            throw new IllegalArgumentException("maxWindows " + maxWindows + " is outside 0 to " + (1 << 23));
         }
         if (maxQueuePairs < 1 || maxQueuePairs > 1 << 20) {
             throw new IllegalArgumentException("maxQueuePairs " + maxQueuePairs + " is outside 1 to " + (1 << 20));
@@ -91,7 +91,7 @@ public record DeviceOptions(String provider, String device, String host, int por
         return new DeviceOptions(provider, device, host, port, links, directory, maxWindows, maxQueuePairs, hostility);
     }
 
-    /// The same with another number of windows.
+    /// The same with another number of windows, 0 for none.
     public DeviceOptions withMaxWindows(int windows) {
         return new DeviceOptions(provider, device, host, port, links, sharedMemoryDirectory, windows, maxQueuePairs, hostility);
     }

@@ -81,7 +81,7 @@ record HammerRun(DeviceOptions nodeDevice, List<String> clientDevices, int threa
 
     /// Without what the node keeps for the next lease: its windows, unbound, and its regions.
     private static List<Long> inUse(NodeCounts counts) {
-        return List.of((long) counts.sessions(), (long) counts.leases(), (long) counts.windowsInUse(), (long) counts.wordsInUse(),
+        return List.of((long) counts.sessions(), (long) counts.leases(), (long) counts.keysInUse(), (long) counts.wordsInUse(),
                 (long) counts.lockedRanges(), counts.sessionBytes(), counts.namedBytes(), counts.heapBytes(),
                 counts.quarantinedBytes(), counts.freeBytes(), (long) counts.device().boundWindows(),
                 (long) counts.device().queuePairs(), (long) counts.device().threads());

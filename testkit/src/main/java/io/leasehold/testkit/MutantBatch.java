@@ -4,6 +4,7 @@ import static io.leasehold.rdma.AccessFlag.LOCAL_WRITE;
 import static io.leasehold.rdma.AccessFlag.REMOTE_ATOMIC;
 import static io.leasehold.rdma.AccessFlag.REMOTE_READ;
 import static io.leasehold.rdma.AccessFlag.REMOTE_WRITE;
+import static io.leasehold.testkit.MutantRegion.real;
 
 import io.leasehold.rdma.AccessFlag;
 import io.leasehold.rdma.MemoryRegion;
@@ -69,13 +70,13 @@ final class MutantBatch implements SendBatch {
     @Override
     public SendBatch read(long id, MemoryRegion local, long offset, int lengthBytes, long remoteAddress, int remoteKey) {
         int key = queuePair.translated(remoteKey);
-        return add(batch -> batch.read(id, local, offset, lengthBytes, remoteAddress, key));
+        return add(batch -> batch.read(id, real(local), offset, lengthBytes, remoteAddress, key));
     }
 
     @Override
     public SendBatch write(long id, MemoryRegion local, long offset, int lengthBytes, long remoteAddress, int remoteKey) {
         int key = queuePair.translated(remoteKey);
-        return add(batch -> batch.write(id, local, offset, lengthBytes, remoteAddress, key));
+        return add(batch -> batch.write(id, real(local), offset, lengthBytes, remoteAddress, key));
     }
 
     @Override
@@ -89,7 +90,7 @@ final class MutantBatch implements SendBatch {
     public SendBatch writeWithImmediate(long id, MemoryRegion local, long offset, int lengthBytes, long remoteAddress,
             int remoteKey, int immediate) {
         int key = queuePair.translated(remoteKey);
-        return add(batch -> batch.writeWithImmediate(id, local, offset, lengthBytes, remoteAddress, key, immediate));
+        return add(batch -> batch.writeWithImmediate(id, real(local), offset, lengthBytes, remoteAddress, key, immediate));
     }
 
     @Override
@@ -106,10 +107,10 @@ final class MutantBatch implements SendBatch {
         if (device.mutation() == Mutation.SWAP_UNCONDITIONALLY) {
             return add(batch -> {
                 wordAt(remoteAddress).set(ValueLayout.JAVA_LONG_UNALIGNED, 0, expected);
-                batch.compareAndSwap(id, local, offset, remoteAddress, key, expected, desired);
+                batch.compareAndSwap(id, real(local), offset, remoteAddress, key, expected, desired);
             });
         }
-        return add(batch -> batch.compareAndSwap(id, local, offset, remoteAddress, key, expected, desired));
+        return add(batch -> batch.compareAndSwap(id, real(local), offset, remoteAddress, key, expected, desired));
     }
 
     /// The word is memory of this JVM, which nothing protects from its own processor.
@@ -125,14 +126,14 @@ final class MutantBatch implements SendBatch {
         }
         int key = queuePair.translated(remoteKey);
         if (device.turnOf(Mutation.REPEAT_ATOMICS)) {
-            add(batch -> batch.fetchAndAdd(id, local, offset, remoteAddress, key, addend).unsignalled());
+            add(batch -> batch.fetchAndAdd(id, real(local), offset, remoteAddress, key, addend).unsignalled());
         }
-        return add(batch -> batch.fetchAndAdd(id, local, offset, remoteAddress, key, addend));
+        return add(batch -> batch.fetchAndAdd(id, real(local), offset, remoteAddress, key, addend));
     }
 
     @Override
     public SendBatch send(long id, MemoryRegion local, long offset, int lengthBytes) {
-        return add(batch -> batch.send(id, local, offset, lengthBytes));
+        return add(batch -> batch.send(id, real(local), offset, lengthBytes));
     }
 
     @Override
@@ -143,14 +144,15 @@ final class MutantBatch implements SendBatch {
     @Override
     public SendBatch sendWithInvalidate(long id, MemoryRegion local, long offset, int lengthBytes, int peerKey) {
         int key = queuePair.translated(peerKey);
-        return add(batch -> batch.sendWithInvalidate(id, local, offset, lengthBytes, key));
+        return add(batch -> batch.sendWithInvalidate(id, real(local), offset, lengthBytes, key));
     }
 
     @Override
     public SendBatch bindMemoryWindow(long id, MemoryWindow window, int newKey, MemoryRegion region, long address,
             long lengthBytes, int access) {
         if (!(window instanceof MutantWindow mutant)) {
-            return add(batch -> batch.bindMemoryWindow(id, window, newKey, region, address, lengthBytes, access));
+            return add(batch -> batch.bindMemoryWindow(id, window, newKey, real(region), address, lengthBytes,
+                    access));
         }
         boolean typeOne = window.type() == MemoryWindowType.TYPE_1;
         Mutation mutation = device.mutation();
@@ -186,7 +188,7 @@ final class MutantBatch implements SendBatch {
             int access) {
         int seen = window.type() == MemoryWindowType.TYPE_1 ? 0 : key;
         whenPosted.add(() -> device.observer().bound(seen, address, lengthBytes, access, queuePair.number()));
-        return add(batch -> batch.bindMemoryWindow(id, window, key, region, address, lengthBytes, access));
+        return add(batch -> batch.bindMemoryWindow(id, window, key, real(region), address, lengthBytes, access));
     }
 
     @Override

@@ -40,6 +40,7 @@ public final class MutantDevice implements RdmaDevice {
     private final Map<Integer, MutantWindow> windows = new ConcurrentHashMap<>();
     private final Map<Integer, MutantQueuePair> queuePairs = new ConcurrentHashMap<>();
     private final AtomicInteger turns = new AtomicInteger();
+    private @Nullable ProtectionDomain onlyDomain;
     private volatile Mutation mutation = Mutation.NONE;
     private volatile WindowObserver observer = new WindowObserver() {
     };
@@ -139,7 +140,15 @@ public final class MutantDevice implements RdmaDevice {
 
     @Override
     public ProtectionDomain allocateProtectionDomain() {
-        return new MutantDomain(this, delegate.allocateProtectionDomain());
+        if (mutation != Mutation.IGNORE_DOMAIN) {
+            return new MutantDomain(this, delegate.allocateProtectionDomain(), false);
+        }
+        synchronized (this) {
+            if (onlyDomain == null) {
+                onlyDomain = delegate.allocateProtectionDomain();
+            }
+            return new MutantDomain(this, onlyDomain, true);
+        }
     }
 
     @Override

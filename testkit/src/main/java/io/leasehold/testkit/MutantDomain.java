@@ -12,10 +12,12 @@ import java.lang.foreign.MemorySegment;
 import java.util.Set;
 
 /// A protection domain of a [MutantDevice].
-record MutantDomain(MutantDevice device, ProtectionDomain delegate) implements ProtectionDomain {
+///
+/// @param shared whether the delegate is that of others, too, and stays open
+record MutantDomain(MutantDevice device, ProtectionDomain delegate, boolean shared) implements ProtectionDomain {
     @Override
     public MemoryRegion register(MemorySegment memory, Set<AccessFlag> access) {
-        return delegate.register(memory, access);
+        return MutantRegion.register(device, delegate, memory, access);
     }
 
     @Override
@@ -41,6 +43,8 @@ record MutantDomain(MutantDevice device, ProtectionDomain delegate) implements P
 
     @Override
     public void close() {
-        delegate.close();
+        if (!shared) {
+            delegate.close();
+        }
     }
 }

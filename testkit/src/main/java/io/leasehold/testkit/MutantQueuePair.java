@@ -47,7 +47,7 @@ record MutantQueuePair(MutantDevice device, QueuePair delegate) implements Queue
 
     @Override
     public PostStatus postReceive(long id, MemoryRegion region, long offset, int lengthBytes) {
-        return delegate.postReceive(id, region, offset, lengthBytes);
+        return delegate.postReceive(id, MutantRegion.real(region), offset, lengthBytes);
     }
 
     @Override

@@ -2,7 +2,7 @@ package io.leasehold.testkit;
 
 /// A way in which a [MutantDevice] lies, to show that a test notices.
 ///
-/// Lies about windows are told by the device that has the memory, lies about atomics and batches by the one that sends them.
+/// Lies about windows and regions are told by the device that has the memory, lies about atomics and batches by the one that sends them.
 public enum Mutation {
     /// It behaves.
     NONE,
@@ -35,7 +35,17 @@ public enum Mutation {
     /// does it twice.
     FLUSH_WHAT_WAS_DONE,
     /// Closing a window does nothing.
-    LEAK_WINDOWS;
+    LEAK_WINDOWS,
+    /// A region with a remote right has all rights.
+    IGNORE_REGION_RIGHTS,
+    /// A region with a remote right is open for 64 bytes more, behind its end.
+    WIDEN_REGIONS,
+    /// Closing a region with a remote right does nothing: its key goes on opening it.
+    KEEP_REGIONS,
+    /// Closing a region with a remote right succeeds at once and takes effect 30 ms later.
+    CLOSE_REGIONS_LATER,
+    /// All protection domains are one.
+    IGNORE_DOMAIN;
 
     /// Of what happens to "every third", how many there are to one that it happens to.
     static final int PERIOD = 3;

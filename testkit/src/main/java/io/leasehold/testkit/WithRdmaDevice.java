@@ -8,8 +8,7 @@ import org.junit.jupiter.api.extension.ConditionEvaluationResult;
 import org.junit.jupiter.api.extension.ExecutionCondition;
 import org.junit.jupiter.api.extension.ExtensionContext;
 
-/// Runs what needs leases on the RDMA device of this machine, and skips it, with the reason, where there is none, or where it does
-/// not check what leases rest on.
+/// Runs what needs the RDMA device of this machine, and skips it, with the reason, where there is none.
 public final class WithRdmaDevice implements ExecutionCondition {
     /// For JUnit to call.
     public WithRdmaDevice() {
@@ -18,10 +17,7 @@ public final class WithRdmaDevice implements ExecutionCondition {
     @Override
     public ConditionEvaluationResult evaluateExecutionCondition(ExtensionContext context) {
         try (RdmaDevice device = RdmaDevice.open(DeviceOptions.verbs())) {
-            return device.attributes().windowBoundsEnforced()
-                    ? ConditionEvaluationResult.enabled("device " + device.attributes().name())
-                    : ConditionEvaluationResult.disabled(
-                            "the device does not check the bounds of windows, and leases do not work around that");
+            return ConditionEvaluationResult.enabled("device " + device.attributes().name());
         } catch (RdmaException e) {
             if (e.error() == RdmaError.UNSUPPORTED) {
                 return ConditionEvaluationResult.disabled(e.getMessage());

@@ -52,7 +52,13 @@ class MutantDeviceTest {
             Map.entry(Mutation.REVERSE_BATCHES, List.of(RdmaProviderContract::completionsComeInTheOrderOfTheRequests,
                     RdmaProviderContract::whatWasPostedBeforeARefusedRequestIsDoneAndWhatWasPostedAfterIsNot)),
             Map.entry(Mutation.FLUSH_WHAT_WAS_DONE, List.of(RdmaProviderContract::fetchAndAddReturnsWhatWasThere)),
-            Map.entry(Mutation.LEAK_WINDOWS, List.of(RdmaProviderContract::aClosedWindowOpensNothing)));
+            Map.entry(Mutation.LEAK_WINDOWS, List.of(RdmaProviderContract::aClosedWindowOpensNothing)),
+            Map.entry(Mutation.IGNORE_REGION_RIGHTS, List.of(RdmaProviderContract::aRegionGivesTheRightsThatItHas)),
+            Map.entry(Mutation.WIDEN_REGIONS, List.of(RdmaProviderContract::aRegionIsOpenToItsLastByteAndNotOneFurther)),
+            Map.entry(Mutation.KEEP_REGIONS, List.of(RdmaProviderContract::theKeyOfAClosedRegionOpensNothing)),
+            Map.entry(Mutation.CLOSE_REGIONS_LATER, List.of(RdmaProviderContract::theKeyOfAClosedRegionOpensNothing)),
+            Map.entry(Mutation.IGNORE_DOMAIN,
+                    List.of(RdmaProviderContract::aKeyOpensNothingThroughAQueuePairOfAnotherDomain)));
 
     /// How many samples of the protection contract a lie may survive.
     private static final int SAMPLES = 1500;

@@ -44,7 +44,7 @@ final class SoftDevice implements RdmaDevice {
     private static final String CLOSED = "the device was closed";
     private static final int MAX_COMPLETION_QUEUES = 1 << 16;
     private static final int MAX_COMPLETION_ENTRIES = 1 << 22;
-    private static final int MAX_REGIONS = 1 << 16;
+    private static final int MAX_REGIONS = 1 << 20;
     private static final int MAX_WORK_REQUESTS = 1 << 15;
     static final int MAX_READ_ATOMIC = 128;
     private static final int MAX_INLINE_BYTES = 1024;
@@ -96,7 +96,8 @@ final class SoftDevice implements RdmaDevice {
         lastNumber.set(random.nextInt(1 << 20));
         String name = "soft-" + Long.toHexString(id >>> 32);
         timer = new NicTimer("leasehold-nic-timer-" + name);
-        attributes = new DeviceAttributes(SoftProvider.NAME, name, Set.of(MemoryWindowType.values()), true,
+        attributes = new DeviceAttributes(SoftProvider.NAME, name,
+                options.maxWindows() == 0 ? Set.of() : Set.of(MemoryWindowType.values()), options.maxWindows() > 0,
                 options.maxQueuePairs(), MAX_COMPLETION_QUEUES, MAX_COMPLETION_ENTRIES, MAX_REGIONS, options.maxWindows(),
                 MAX_WORK_REQUESTS, MAX_READ_ATOMIC, MAX_INLINE_BYTES, MAX_MESSAGE_BYTES, MAX_PRIVATE_DATA_BYTES,
                 Long.MAX_VALUE);
@@ -237,6 +238,10 @@ final class SoftDevice implements RdmaDevice {
     }
 
     SoftMemoryWindow addWindow(SoftProtectionDomain domain, MemoryWindowType type) {
+        if (!attributes.windowTypes().contains(type)) {
+            throw new RdmaException(RdmaError.UNSUPPORTED, "device " + attributes.name() + " has no memory windows of " + type
+                    + "; it has " + attributes.windowTypes());
+        }
         return making(() -> {
             reserve(windowCount, options.maxWindows(), "memory windows");
             KeyEntry entry = keys.allocate();

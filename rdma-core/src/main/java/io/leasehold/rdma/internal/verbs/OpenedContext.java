@@ -101,7 +101,8 @@ record OpenedContext(long context, ContextOperations operations, VerbsPort port,
             var operations = new ContextOperations(context, critical.equals("all") && !isRxe, !critical.equals("none"));
             VerbsPort port = VerbsPort.choose(library, context, device.name(), wanted,
                     RawMemory.getByte(info + Abi.DeviceInfo.PORTS), address(options.host()));
-            DeviceAttributes attributes = attributes(device.name(), info, port, inline, windowTypes(info, operations), options);
+            DeviceAttributes attributes = attributes(device.name(), info, port, inline, 
+                    options.maxWindows() == 0 ? Set.of() : windowTypes(info, operations), options);
             opened = true;
             return new OpenedContext(context, operations, port, attributes, Math.max(1, number(info, Abi.DeviceInfo.MAX_SCATTERS)),
                     isRxe);
