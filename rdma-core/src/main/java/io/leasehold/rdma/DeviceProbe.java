@@ -8,6 +8,7 @@ import static io.leasehold.rdma.AccessFlag.REMOTE_WRITE;
 import static io.leasehold.rdma.WorkCompletionStatus.REM_ACCESS_ERR;
 import static io.leasehold.rdma.WorkCompletionStatus.SUCCESS;
 
+import io.leasehold.rdma.ProbeReport.Subject;
 import java.lang.foreign.Arena;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -43,6 +44,22 @@ final class DeviceProbe {
         }
     }
 
+    /// What opens a part of memory.
+    private enum Kind {
+        WINDOW(Subject.WINDOWS, "a window", " bound for "),
+        REGION(Subject.REGIONS, "a region", " registered for ");
+
+        private final Subject subject;
+        private final String what;
+        private final String made;
+
+        Kind(Subject subject, String what, String made) {
+            this.subject = subject;
+            this.what = what;
+            this.made = made;
+        }
+    }
+
     private DeviceProbe(RdmaDevice device, ProtectionDomain domain, MemoryRegion region) {
         this.device = device;
         this.domain = domain;
@@ -61,50 +78,80 @@ final class DeviceProbe {
             arena.close();
         } catch (RdmaException e) {
             // The memory stays: the device says that it may still touch it.
-            probe.trials.add(new ProbeReport.Trial("what was tried can be closed", false, String.valueOf(e.getMessage())));
+            probe.trials.add(new ProbeReport.Trial(Subject.REGIONS, "what was tried can be closed", false, String.valueOf(e.getMessage())));
         }
         return new ProbeReport(device.attributes().name(), probe.trials);
     }
 
     private void tryAll() {
-        if (!device.attributes().windowTypes().contains(MemoryWindowType.TYPE_2B)) {
-            trials.add(new ProbeReport.Trial("has memory windows of type 2B", false,
+        if (device.attributes().windowTypes().contains(MemoryWindowType.TYPE_2B)) {
+            tryWindows();
+        } else {
+            trials.add(new ProbeReport.Trial(Subject.WINDOWS, "has memory windows of type 2B", false,
                     "it has " + device.attributes().windowTypes()));
-            return;
         }
-        for (Verb given : Verb.values()) {
-            for (Verb used : Verb.values()) {
-                boolean allowed = given == used;
-                expect("a window bound for " + given + (allowed ? " opens to " : " refuses ") + used,
-                        allowed ? SUCCESS : REM_ACCESS_ERR, given.right, pair -> pair.access(used, 0));
-            }
-        }
-        refuses("the 8 bytes behind a window cannot be read", pair -> pair.access(Verb.READ, WINDOW_BYTES));
-        refuses("the byte behind a window cannot be read", pair -> pair.access(WINDOW_BYTES, 1));
-        refuses("the byte before a window cannot be read", pair -> pair.access(-1, 1));
-        refuses("a read across the end of a window is refused", pair -> pair.access(WINDOW_BYTES - 4, 8));
-        refuses("the key of a region without remote rights opens nothing", pair -> {
-            pair.key = region.remoteKey();
-            return pair.access(Verb.READ, 0);
-        });
-        refuses("the key before the last bind opens nothing", pair -> {
+        tryRegions();
+    }
+
+    private void tryWindows() {
+        tryRightsAndBounds(Kind.WINDOW);
+        refuses(Kind.WINDOW, "the key before the last bind opens nothing", pair -> {
             pair.key = pair.key & ~RemoteKey.VARIANT_MASK | pair.key - 1 & RemoteKey.VARIANT_MASK;
             return pair.access(Verb.READ, 0);
         });
-        refuses("an invalidated key opens nothing", pair -> {
+        refuses(Kind.WINDOW, "an invalidated key opens nothing", pair -> {
             WorkCompletionStatus invalidated = pair.finish(pair.holder, batch -> batch.localInvalidate(1, pair.key));
             return invalidated == SUCCESS ? pair.access(Verb.READ, 0) : invalidated;
         });
-        refuses("the key of a closed window opens nothing", pair -> {
-            pair.window.close();
+        refuses(Kind.WINDOW, "the key of a closed window opens nothing", pair -> {
+            pair.close(pair.opened);
             return pair.access(Verb.READ, 0);
         });
-        refuses("a window answers on its own queue pair only", pair -> {
-            try (Pair stranger = new Pair()) {
+        refuses(Kind.WINDOW, "a window answers on its own queue pair only", pair -> {
+            try (Pair stranger = new Pair(domain)) {
                 stranger.key = pair.key;
                 return stranger.access(Verb.READ, 0);
             }
         });
+    }
+
+    private void tryRegions() {
+        tryRightsAndBounds(Kind.REGION);
+        refuses(Kind.REGION, "the key of a region without remote rights opens nothing", pair -> {
+            pair.key = region.remoteKey();
+            return pair.access(Verb.READ, 0);
+        });
+        refuses(Kind.REGION, "the key of a closed region opens nothing", pair -> {
+            pair.close(pair.opened);
+            return pair.access(Verb.READ, 0);
+        });
+        ProtectionDomain other = device.allocateProtectionDomain();
+        refuses(Kind.REGION, "a region answers on queue pairs of its own protection domain only", pair -> {
+            try (Pair stranger = new Pair(other)) {
+                stranger.key = pair.key;
+                return stranger.access(Verb.READ, 0);
+            }
+        });
+        other.close();
+    }
+
+    private void tryRightsAndBounds(Kind kind) {
+        for (Verb given : Verb.values()) {
+            for (Verb used : Verb.values()) {
+                boolean allowed = given == used;
+                expect(kind, kind.what + kind.made + given + (allowed ? " opens to " : " refuses ") + used,
+                        allowed ? SUCCESS : REM_ACCESS_ERR, given, pair -> pair.access(used, 0));
+            }
+        }
+        refuses(kind, "the 8 bytes behind " + kind.what + " cannot be read", pair -> pair.access(Verb.READ, WINDOW_BYTES));
+        refuses(kind, "the byte behind " + kind.what + " cannot be read", pair -> pair.access(Verb.READ, WINDOW_BYTES, 1));
+        refuses(kind, "the byte before " + kind.what + " cannot be read", pair -> pair.access(Verb.READ, -1, 1));
+        refuses(kind, "a read across the end of " + kind.what + " is refused",
+                pair -> pair.access(Verb.READ, WINDOW_BYTES - 4, 8));
+        expect(kind, "the byte behind " + kind.what + " cannot be written", REM_ACCESS_ERR, Verb.WRITE,
+                pair -> pair.access(Verb.WRITE, WINDOW_BYTES, 1));
+        expect(kind, "the word behind " + kind.what + " cannot be added to", REM_ACCESS_ERR, Verb.ATOMIC,
+                pair -> pair.access(Verb.ATOMIC, WINDOW_BYTES));
     }
 
     /// Something that is done with a pair, and how it ended.
@@ -113,39 +160,39 @@ final class DeviceProbe {
         WorkCompletionStatus make(Pair pair);
     }
 
-    private void refuses(String name, Attempt attempt) {
-        expect(name, REM_ACCESS_ERR, REMOTE_READ, attempt);
+    private void refuses(Kind kind, String name, Attempt attempt) {
+        expect(kind, name, REM_ACCESS_ERR, Verb.READ, attempt);
     }
 
-    private void expect(String name, WorkCompletionStatus expected, AccessFlag right, Attempt attempt) {
+    private void expect(Kind kind, String name, WorkCompletionStatus expected, Verb given, Attempt attempt) {
         String detail;
         boolean passed = false;
-        try (Pair pair = new Pair()) {
-            WorkCompletionStatus bound = pair.bind(right);
-            WorkCompletionStatus status = bound == SUCCESS ? attempt.make(pair) : bound;
-            passed = bound == SUCCESS && status == expected;
-            detail = bound == SUCCESS ? "ended with " + status + " instead of " + expected : "the bind ended with " + bound;
+        try (Pair pair = new Pair(domain)) {
+            WorkCompletionStatus opened = pair.open(kind, given.right);
+            WorkCompletionStatus status = opened == SUCCESS ? attempt.make(pair) : opened;
+            passed = opened == SUCCESS && status == expected;
+            detail = opened == SUCCESS ? "ended with " + status + " instead of " + expected : "the bind ended with " + opened;
         } catch (RdmaException e) {
             detail = String.valueOf(e.getMessage());
         }
-        trials.add(new ProbeReport.Trial(name, passed, detail));
+        trials.add(new ProbeReport.Trial(kind.subject, name, passed, detail));
     }
 
-    /// Two queue pairs that are connected to each other, and a window of one.
+    /// Two queue pairs that are connected to each other, and what is opened through them.
     private final class Pair implements AutoCloseable {
         private final CompletionQueue completions = device.createCompletionQueue(16);
         private final QueuePair holder;
         private final QueuePair user;
-        private final MemoryWindow window;
         private final WorkCompletion completion = new WorkCompletion();
+        private AutoCloseable opened = () -> { };
         private int key;
 
-        Pair() {
+        /// @param holderDomain where the queue pair is through which others get in
+        Pair(ProtectionDomain holderDomain) {
             QueuePairOptions options = QueuePairOptions.of(completions, completions).withDepth(4, 1).withMaxInlineBytes(0)
                     .withMaxReadAtomic(1);
-            holder = domain.createQueuePair(options);
+            holder = holderDomain.createQueuePair(options);
             user = domain.createQueuePair(options);
-            window = domain.allocateMemoryWindow(MemoryWindowType.TYPE_2B);
             try {
                 holder.toInit();
                 user.toInit();
@@ -159,25 +206,45 @@ final class DeviceProbe {
             }
         }
 
-        WorkCompletionStatus bind(AccessFlag right) {
+        WorkCompletionStatus open(Kind kind, AccessFlag right) {
+            if (kind == Kind.REGION) {
+                MemoryRegion registered = domain.register(region.memory().asSlice(WINDOW_OFFSET, WINDOW_BYTES),
+                        EnumSet.of(LOCAL_WRITE, right));
+                opened = registered;
+                key = registered.remoteKey();
+                return SUCCESS;
+            }
+            MemoryWindow window = domain.allocateMemoryWindow(MemoryWindowType.TYPE_2B);
+            opened = window;
             key = new RemoteKey(window.remoteKey()).next().value();
             return finish(holder, batch -> batch.bindMemoryWindow(1, window, key, region, region.address() + WINDOW_OFFSET,
                     WINDOW_BYTES, right.bit()));
         }
 
-        /// Reads `lengthBytes` from `offset` in the window.
-        WorkCompletionStatus access(int offset, int lengthBytes) {
-            long address = region.address() + WINDOW_OFFSET + offset;
-            return finish(user, batch -> batch.read(1, region, ANSWER_OFFSET, lengthBytes, address, key));
+        WorkCompletionStatus access(Verb verb, int offset) {
+            return access(verb, offset, Long.BYTES);
         }
 
-        WorkCompletionStatus access(Verb verb, int offset) {
+        /// Touches `lengthBytes` from `offset` in what is open.
+        WorkCompletionStatus access(Verb verb, int offset, int lengthBytes) {
             long address = region.address() + WINDOW_OFFSET + offset;
-            return switch (verb) {
-                case READ -> access(offset, Long.BYTES);
-                case WRITE -> finish(user, batch -> batch.write(1, region, ANSWER_OFFSET, Long.BYTES, address, key));
-                case ATOMIC -> finish(user, batch -> batch.fetchAndAdd(1, region, ANSWER_OFFSET, address, key, 1));
-            };
+            return finish(user, batch -> {
+                switch (verb) {
+                    case READ -> batch.read(1, region, ANSWER_OFFSET, lengthBytes, address, key);
+                    case WRITE -> batch.write(1, region, ANSWER_OFFSET, lengthBytes, address, key);
+                    case ATOMIC -> batch.fetchAndAdd(1, region, ANSWER_OFFSET, address, key, 1);
+                }
+            });
+        }
+
+        void close(AutoCloseable ended) {
+            try {
+                ended.close();
+            } catch (RuntimeException e) {
+                throw e;
+            } catch (Exception e) {
+                throw new IllegalStateException(e);
+            }
         }
 
         WorkCompletionStatus finish(QueuePair poster, Consumer<SendBatch> request) {
@@ -202,7 +269,7 @@ final class DeviceProbe {
 
         @Override
         public void close() {
-            window.close();
+            close(opened);
             user.close();
             holder.close();
             completions.close();

@@ -1,5 +1,6 @@
 package io.leasehold.rdma;
 
+import io.leasehold.rdma.ProbeReport.Subject;
 import java.io.PrintStream;
 import java.util.List;
 
@@ -61,8 +62,12 @@ final class ProbeMain {
                     + " queue pairs, " + attributes.maxReadAtomic() + " READs and atomics on the way on each");
             report.trials().forEach(out::println);
             int failed = report.failures().size();
-            out.println(failed == 0 ? "All " + report.trials().size() + " trials ended as they must: leases on this device hold."
-                    : failed + " of " + report.trials().size() + " trials FAILED: this device does not enforce all that leases promise.");
+            boolean onWindows = attributes.windowBoundsEnforced() && attributes.windowTypes().contains(MemoryWindowType.TYPE_2B);
+            boolean hold = report.passed(Subject.REGIONS) && (!onWindows || report.passed(Subject.WINDOWS));
+            out.println((failed == 0 ? "All " + report.trials().size() + " trials ended as they must: "
+                    : failed + " of " + report.trials().size() + " trials FAILED: ")
+                    + (hold ? "leases on this device hold" : "this device does not enforce all that leases promise")
+                    + (onWindows ? "." : "; they rest on memory regions."));
             return failed == 0 ? 0 : EXIT_FAILED;
         } catch (RdmaException e) {
             err.println("leasehold probe: " + e.getMessage());

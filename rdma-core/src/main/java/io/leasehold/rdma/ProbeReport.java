@@ -13,12 +13,21 @@ public record ProbeReport(String device, List<Trial> trials) {
         trials = List.copyOf(trials);
     }
 
+    /// What a trial is about.
+    public enum Subject {
+        /// Memory windows of type 2B.
+        WINDOWS,
+        /// Memory regions, which leases rest on where windows do not do.
+        REGIONS
+    }
+
     /// One thing that was tried.
     ///
+    /// @param subject what it is about
     /// @param name what must be so
     /// @param passed whether it was
     /// @param detail what happened
-    public record Trial(String name, boolean passed, String detail) {
+    public record Trial(Subject subject, String name, boolean passed, String detail) {
         @Override
         public String toString() {
             return (passed ? "ok      " : "FAILED  ") + name + (passed ? "" : ": " + detail);
@@ -28,6 +37,11 @@ public record ProbeReport(String device, List<Trial> trials) {
     /// Whether all was as it must be.
     public boolean passed() {
         return trials.stream().allMatch(Trial::passed);
+    }
+
+    /// Whether all about one subject was as it must be.
+    public boolean passed(Subject subject) {
+        return trials.stream().allMatch(trial -> trial.passed() || trial.subject() != subject);
     }
 
     /// What was not as it must be.

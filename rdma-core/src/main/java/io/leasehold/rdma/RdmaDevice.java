@@ -43,8 +43,8 @@ public interface RdmaDevice extends AutoCloseable {
     /// Has `observer` told of asynchronous events, on a thread of the device and with no lock held. Observers add up.
     void onAsyncEvent(Consumer<AsyncEvent> observer);
 
-    /// Tries what protection rests on: a bind, each right, the bytes beside a window, revoked and foreign keys. Takes a fraction of a
-    /// second, and queue pairs, windows and a port of the device for as long.
+    /// Tries what protection rests on, with windows and with regions: a bind or a registration, each right, the bytes beside it, dead
+    /// and foreign keys. Takes a fraction of a second, and queue pairs, windows, regions and a port of the device for as long.
     ///
     /// @return what was tried and what of it failed, by name
     /// @throws RdmaException if the device has no room for it, or is closed

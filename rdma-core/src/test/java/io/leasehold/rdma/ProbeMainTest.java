@@ -25,8 +25,14 @@ final class ProbeMainTest {
     void aGoodDevicePasses() {
         assertThat(run("--device", "soft")).isZero();
         assertThat(out.toString(StandardCharsets.UTF_8)).contains("ok      a window bound for READ opens to READ")
-                .contains("All 18 trials ended as they must").doesNotContain("FAILED");
+                .contains("All 37 trials ended as they must").doesNotContain("FAILED");
         assertThat(err.size()).isZero();
+    }
+
+    @Test
+    void theReportEndsWithWhatItMeansForLeases() {
+        assertThat(run("--device", "soft")).isZero();
+        assertThat(out.toString(StandardCharsets.UTF_8).lines().toList().getLast()).endsWith("leases on this device hold.");
     }
 
     /// With an RDMA device its report, with none one sentence that says why.

@@ -21,8 +21,9 @@ final class ProbeTest {
         try (RdmaDevice device = RdmaDevice.open(DeviceOptions.soft().withLinks(link))) {
             ProbeReport report = device.probe();
             assertThat(report.failures()).isEmpty();
-            assertThat(report.trials()).hasSize(18);
-            assertThat(report.toString()).contains("ok      a window bound for READ opens to READ");
+            assertThat(report.trials()).hasSize(37);
+            assertThat(report.toString()).contains("ok      a window bound for READ opens to READ",
+                    "ok      the byte behind a region cannot be written");
             ResourceCounts left = device.resources();
             assertThat(left.queuePairs() + left.windows() + left.regions() + left.protectionDomains() + left.completionQueues())
                     .isZero();
@@ -38,7 +39,15 @@ final class ProbeTest {
         "SKIP_BIND,         a window bound for READ opens to READ",
         "IGNORE_QUEUE_PAIR, a window answers on its own queue pair only",
         "LEAK_WINDOWS,      the key of a closed window opens nothing",
-        "LEAK_WINDOWS,      what was tried can be closed"})
+        "LEAK_WINDOWS,      what was tried can be closed",
+        "WIDEN_BOUNDS,      the byte behind a window cannot be written",
+        "WIDEN_BOUNDS,      the word behind a window cannot be added to",
+        "WIDEN_REGIONS,     the byte behind a region cannot be read",
+        "WIDEN_REGIONS,     the byte behind a region cannot be written",
+        "WIDEN_REGIONS,     the word behind a region cannot be added to",
+        "IGNORE_REGION_RIGHTS, a region registered for READ refuses WRITE",
+        "KEEP_REGIONS,      the key of a closed region opens nothing",
+        "IGNORE_DOMAIN,     a region answers on queue pairs of its own protection domain only"})
     void aDeviceThatLiesIsFoundOut(Mutation mutation, String failure) {
         try (MutantDevice device = MutantDevice.of(RdmaDevice.open(DeviceOptions.soft().withLinks(Link.LOCAL)))) {
             device.mutate(mutation);
@@ -48,8 +57,19 @@ final class ProbeTest {
     }
 
     @Test
+    void whereThereAreNoWindowsRegionsAreTriedAllTheSame() {
+        try (RdmaDevice device = RdmaDevice.open(DeviceOptions.soft().withLinks(Link.LOCAL).withMaxWindows(0))) {
+            ProbeReport report = device.probe();
+            assertThat(report.failures()).extracting(ProbeReport.Trial::name).containsExactly("has memory windows of type 2B");
+            assertThat(report.passed(ProbeReport.Subject.WINDOWS)).isFalse();
+            assertThat(report.passed(ProbeReport.Subject.REGIONS)).isTrue();
+            assertThat(report.trials()).hasSize(19);
+        }
+    }
+
+    @Test
     void aFailureIsToldInALine() {
-        var report = new ProbeReport("dev0", List.of(new ProbeReport.Trial("it flies", false, "it fell")));
+        var report = new ProbeReport("dev0", List.of(new ProbeReport.Trial(ProbeReport.Subject.WINDOWS, "it flies", false, "it fell")));
         assertThat(report.passed()).isFalse();
         assertThat(report).hasToString("dev0\nFAILED  it flies: it fell");
     }
