@@ -37,8 +37,8 @@ import java.util.Map;
 ///
 /// Both views are of one object: what either posts completes in the same completion queue, and either may poll it. Whoever made an
 /// object ends it: one that DiSNI made is destroyed by DiSNI's call, and what was made of it through Leasehold, such as a window,
-/// before that. Needs `libibverbs` and `librdmacm`, neither `libdisni.so` nor `--add-exports`. Thread-safe. `getCmEvent` waits in
-/// native code: a virtual thread keeps its carrier meanwhile.
+/// before that. Needs `libibverbs` and `librdmacm`, neither `libdisni.so` nor `--add-exports`. Thread-safe. A
+/// virtual thread that waits, for an event or a completion, does not keep its carrier.
 @SuppressWarnings("exports") // Who sees DiSNI's types has DiSNI.
 public final class Disni {
     /// The system property that says what serves DiSNI's API: `leasehold`, or `native` for DiSNI's own `libdisni.so`.

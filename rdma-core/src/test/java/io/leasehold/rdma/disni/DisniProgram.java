@@ -24,7 +24,7 @@ public final class DisniProgram {
     /// @return what the client has read back of what it had written
     public static String run(InetSocketAddress own) throws Exception {
         try (DisniPeer server = new DisniPeer(); DisniPeer client = new DisniPeer();
-                ExecutorService executor = Executors.newCachedThreadPool()) {
+                ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
             InetSocketAddress at = server.listen(own);
             Future<String> serving = executor.submit(() -> serve(server));
             client.connect(at, new RdmaConnParam());

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 public final class CmChannel implements AutoCloseable {
     private static final Path DEVICE = Path.of("/dev/infiniband/rdma_cm");
     private static final CmEvent.Type[] TYPES = CmEvent.Type.values();
-    /// How often a waiting thread looks whether it was interrupted, or the channel closed.
+    /// How often the watcher looks whether the channel was closed, or nobody waits any more.
     private static final int SLICE_MILLIS = 100;
 
     private final CmLibrary library;
@@ -26,9 +26,14 @@ public final class CmChannel implements AutoCloseable {
     private final int descriptor;
     private final ConcurrentHashMap<Long, CmId> ids = new ConcurrentHashMap<>();
     private final ReentrantLock lock = new ReentrantLock();
-    private final Condition idle = lock.newCondition();
-    /// Calls that are using the native channel.
+    private final Condition changed = lock.newCondition();
+    /// Calls that are using the native channel, and the watcher.
     private int users;
+    /// Calls that wait for an event.
+    private int waiting;
+    /// Whether the watcher has seen an event that nobody has looked for since.
+    private boolean readable;
+    private boolean watched;
     private volatile boolean closed;
 
     private CmChannel(CmLibrary library, long pointer) {
@@ -114,44 +119,102 @@ public final class CmChannel implements AutoCloseable {
         lock.lock();
         try {
             users--;
-            idle.signalAll();
+            changed.signalAll();
         } finally {
             lock.unlock();
         }
     }
 
-    /// Waits for the next event.
+    /// Waits for the next event; a virtual thread does not keep its carrier.
     ///
     /// @param timeout how long at most
     /// @return the event, or `null` if none has come in time
-    /// @throws InterruptedException if the thread is interrupted; seen within a tenth of a second
+    /// @throws InterruptedException if the thread is interrupted
     /// @throws RdmaException with [RdmaError#CLOSED] if the channel is closed, before or meanwhile
     public @Nullable CmEvent next(Duration timeout) throws InterruptedException {
         long deadline = NicClock.deadline(timeout);
         enter();
         try {
-            while (true) {
-                if (Thread.interrupted()) {
-                    throw new InterruptedException("interrupted while waiting for an RDMA-CM event");
-                }
-                if (closed) {
-                    throw new RdmaException(RdmaError.CLOSED, "the RDMA-CM event channel was closed");
-                }
-                int left = NicClock.millisUntil(deadline);
-                if (Descriptors.awaitReadable(descriptor, Math.min(left, SLICE_MILLIS))) {
-                    CmEvent event = take();
-                    if (event != null) {
-                        return event;
-                    }
-                }
-                if (left == 0) {
-                    return null;
-                }
+            CmEvent event = take();
+            while (event == null && awaitReadable(deadline)) {
+                event = take();
             }
+            return event;
         } catch (NativeFailure e) {
             throw e.toRdmaException("waiting for an RDMA-CM event");
         } finally {
             leave();
+        }
+    }
+
+    /// Waits until the watcher has seen something to take.
+    ///
+    /// @return whether it has, before the deadline
+    private boolean awaitReadable(long deadline) throws InterruptedException {
+        lock.lockInterruptibly();
+        try {
+            startWatching();
+            // What was seen before has just been looked for; what came since is seen again.
+            readable = false;
+            waiting++;
+            changed.signalAll();
+            try {
+                while (!readable) {
+                    if (closed) {
+                        throw new RdmaException(RdmaError.CLOSED, "the RDMA-CM event channel was closed");
+                    }
+                    long left = deadline - NicClock.nanos();
+                    if (left <= 0) {
+                        return false;
+                    }
+                    changed.awaitNanos(left);
+                }
+                return true;
+            } finally {
+                waiting--;
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void startWatching() {
+        if (!watched) {
+            Thread.ofPlatform().daemon().name("leasehold-rdma-cm-events").start(this::watch);
+            watched = true;
+            users++;
+        }
+    }
+
+    /// Until the channel is closed: the only thread that waits in native code, and only while somebody waits for it.
+    private void watch() {
+        try {
+            while (awaitWaiting()) {
+                if (Descriptors.awaitReadable(descriptor, SLICE_MILLIS)) {
+                    lock.lock();
+                    try {
+                        readable = true;
+                        changed.signalAll();
+                    } finally {
+                        lock.unlock();
+                    }
+                }
+            }
+        } finally {
+            leave();
+        }
+    }
+
+    /// @return whether the channel is open, and somebody waits for what has not been seen
+    private boolean awaitWaiting() {
+        lock.lock();
+        try {
+            while (!closed && (waiting == 0 || readable)) {
+                changed.awaitUninterruptibly();
+            }
+            return !closed;
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -213,8 +276,9 @@ public final class CmChannel implements AutoCloseable {
                         + " ids, those of connection requests included; destroy them first");
             }
             closed = true;
+            changed.signalAll();
             while (users > 0) {
-                idle.awaitUninterruptibly();
+                changed.awaitUninterruptibly();
             }
         } finally {
             lock.unlock();
