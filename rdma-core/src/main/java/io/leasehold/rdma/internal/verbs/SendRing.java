@@ -16,6 +16,10 @@ final class SendRing {
     private final int[] opcodes;
     private final int[] lengths;
     private final int[] keys;
+    /// Where the last bytes of an answer come, 0 if that is not watched; the mark that was put there, and what was there before.
+    private final long[] answers;
+    private final long[] marks;
+    private final long[] overwritten;
     private final @Nullable VerbsMemoryWindow[] windows;
     private final @Nullable VerbsMemoryRegion[] regions;
     private volatile long posted;
@@ -28,6 +32,9 @@ final class SendRing {
         opcodes = new int[size];
         lengths = new int[size];
         keys = new int[size];
+        answers = new long[size];
+        marks = new long[size];
+        overwritten = new long[size];
         windows = new VerbsMemoryWindow[size];
         regions = new VerbsMemoryRegion[size];
     }
@@ -52,8 +59,43 @@ final class SendRing {
         opcodes[at] = opcode;
         lengths[at] = lengthBytes;
         keys[at] = key;
+        answers[at] = 0;
         windows[at] = window;
         regions[at] = region;
+    }
+
+    /// Marks the last 8 bytes of where the answer to the request comes, to see whether it has come. Each mark is another: of two
+    /// requests with the same place neither is taken for unanswered on account of the other.
+    void watch(long position, long address, long mark) {
+        int at = (int) position & mask;
+        answers[at] = address;
+        marks[at] = mark;
+        overwritten[at] = RawMemory.getLong(address);
+        RawMemory.putLong(address, mark);
+    }
+
+    /// The first of the requests up to and including `last` that are said to be done and whose answer has not come; -1 if there is
+    /// none.
+    long firstUnanswered(long last) {
+        for (long position = retired; position <= last; position++) {
+            if (isUnanswered((int) position & mask)) {
+                return position;
+            }
+        }
+        return -1;
+    }
+
+    private boolean isUnanswered(int at) {
+        return answers[at] != 0 && RawMemory.getLong(answers[at]) == marks[at];
+    }
+
+    /// No answer comes any more: the place is left as it was.
+    void unwatch(long position) {
+        int at = (int) position & mask;
+        if (isUnanswered(at)) {
+            RawMemory.putLong(answers[at], overwritten[at]);
+        }
+        answers[at] = 0;
     }
 
     void posted(long next) {
@@ -119,6 +161,7 @@ final class SendRing {
         if (window != null && region != null) {
             window.notBound(region);
         }
+        unwatch(retired);
         forget(at);
         retired++;
     }

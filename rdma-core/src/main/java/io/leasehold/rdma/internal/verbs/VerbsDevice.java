@@ -144,6 +144,11 @@ public final class VerbsDevice implements RdmaDevice {
         return random.nextInt(1 << 24);
     }
 
+    /// A number that no memory holds by chance.
+    long newMark() {
+        return random.nextLong();
+    }
+
     int newGeneration() {
         return generations.incrementAndGet();
     }

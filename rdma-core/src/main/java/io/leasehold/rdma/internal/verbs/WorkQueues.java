@@ -24,8 +24,16 @@ import org.jspecify.annotations.Nullable;
 ///
 /// **What is posted in ERR** is not given to the device, whatever that would make of it: it completes as flushed when all that the
 /// device has been given is retired. Lest the last of that is carried out without a word, a *nudge* is posted behind it, once.
+///
+/// **Answers that are missing.** On a link that loses packets Soft-RoCE now and then completes a READ or an atomic whose answer has
+/// not come, see `docs/rxe-lost-answers.md`. On that device the last 8 bytes of the place for the answer hold a mark until it comes;
+/// if the mark is still there, the queue pair breaks, and the request and those behind it complete with `RETRY_EXC_ERR`. READs of
+/// less than 8 bytes are not watched, and chains of raw addresses neither.
 final class WorkQueues {
     private static final WorkCompletionStatus[] STATUSES = WorkCompletionStatus.values();
+
+    /// Odd, so that the marks of a queue pair are all different.
+    private static final long MARK_STEP = 0x9E37_79B9_7F4A_7C15L;
 
     private final VerbsDevice device;
     private final VerbsProtectionDomain domain;
@@ -54,6 +62,13 @@ final class WorkQueues {
     private volatile boolean refusalLogged;
     /// Whether the device refused the rest of the batch that is being posted; under the send lock.
     private boolean brokeOff;
+    /// Whether the device may leave answers out; a random number for the marks.
+    private final boolean watchesAnswers;
+    private final long markBase;
+    /// Whether an answer was missing in this life of the queue pair, and up to where requests fail for that; under the lock of the
+    /// completion queue.
+    private boolean lostAnswer;
+    private long lostEnd;
 
     WorkQueues(VerbsDevice device, VerbsProtectionDomain domain, int slot, int number, QueuePairOptions options,
             VerbsCompletionQueue sends, VerbsCompletionQueue receives) {
@@ -68,6 +83,8 @@ final class WorkQueues {
         // One more, for a nudge.
         ring = new SendRing(sendPlaces + 1);
         receiveRing = new ReceiveRing(receivePlaces);
+        watchesAnswers = device.isRxe();
+        markBase = device.newMark();
         begin();
     }
 
@@ -80,6 +97,7 @@ final class WorkQueues {
         quietEnd = false;
         refusalLogged = false;
         refusedByPeer = false;
+        lostAnswer = false;
     }
 
     VerbsProtectionDomain domain() {
@@ -366,8 +384,14 @@ final class WorkQueues {
                 // Devices differ in whether they refuse it; this key none takes.
                 RawMemory.putInt(request + Abi.SendRequest.IMMEDIATE, 0);
             }
-            ring.put(position, RawMemory.getLong(request + Abi.SendRequest.ID), opcode, lengthOf(request), key, batch.window(i),
+            int length = lengthOf(request);
+            ring.put(position, RawMemory.getLong(request + Abi.SendRequest.ID), opcode, length, key, batch.window(i),
                     batch.region(i));
+            // Only what is known to be memory of a region; a chain of raw addresses may name anything.
+            if (watchesAnswers && batch instanceof VerbsSendBatch && length >= Long.BYTES && hasAnswer(opcode)) {
+                long place = RawMemory.getLong(RawMemory.getLong(request + Abi.SendRequest.SCATTER_LIST) + Abi.Scatter.ADDRESS);
+                ring.watch(position, place + length - Long.BYTES, markBase + position * MARK_STEP);
+            }
             RawMemory.putLong(request + Abi.SendRequest.ID, RequestTag.at(sendTags, position));
         }
         ring.posted(first + to - from);
@@ -382,6 +406,10 @@ final class WorkQueues {
             length += RawMemory.getInt(list + (long) i * Abi.Scatter.BYTES + Abi.Scatter.LENGTH);
         }
         return length;
+    }
+
+    private static boolean hasAnswer(int opcode) {
+        return opcode == Abi.READ || opcode == Abi.COMPARE_AND_SWAP || opcode == Abi.FETCH_AND_ADD;
     }
 
     private boolean isBoundElsewhere(int key) {
@@ -408,6 +436,7 @@ final class WorkQueues {
         releaseBinds(batch, at, batch.size());
         for (int i = at; i < to; i++) {
             RawMemory.putLong(batch.request(i) + Abi.SendRequest.ID, ring.id(position + i - at));
+            ring.unwatch(position + i - at);
         }
         ring.posted(position);
         if (at == 0) {
@@ -589,6 +618,10 @@ final class WorkQueues {
         if (position >= ring.posted()) {
             return false;
         }
+        if (watchesAnswers && (lostAnswer || status == WorkCompletionStatus.SUCCESS && isAnswerMissing(queuePair, position))) {
+            failUpTo(queuePair, position);
+            return false;
+        }
         if (status != WorkCompletionStatus.SUCCESS) {
             // Those before it were carried out without a word.
             ring.succeed(queuePair, position, device.windows());
@@ -598,6 +631,25 @@ final class WorkQueues {
         into.set(ring.id(position), status, ring.completionOpcode(position), number, ring.length(position));
         ring.succeed(queuePair, position + 1, device.windows());
         return wanted;
+    }
+
+    /// Whether one of the requests up to `last` has no answer; those before it have completed then.
+    private boolean isAnswerMissing(VerbsQueuePair queuePair, long last) {
+        long unanswered = ring.firstUnanswered(last);
+        if (unanswered >= 0) {
+            ring.succeed(queuePair, unanswered, device.windows());
+        }
+        return unanswered >= 0;
+    }
+
+    /// The requests up to `last` that have not completed yet fail, one after the other, as flushed: each is in doubt.
+    private void failUpTo(VerbsQueuePair queuePair, long last) {
+        if (!lostAnswer) {
+            lostAnswer = true;
+            lostEnd = ring.retired();
+        }
+        sends.refuse(queuePair, sendTags, lostEnd, (int) Math.max(0, last + 1 - lostEnd), WorkCompletionStatus.WR_FLUSH_ERR);
+        lostEnd = Math.max(lostEnd, last + 1);
     }
 
     /// A request completes of which the device says nothing.

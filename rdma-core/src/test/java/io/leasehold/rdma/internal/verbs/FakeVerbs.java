@@ -101,6 +101,10 @@ public final class FakeVerbs implements VerbsLibrary {
     /// What the next control call of that name fails with.
     String failing = "";
     int failingWith;
+    /// Whether it is taken for Soft-RoCE.
+    boolean rxe;
+    /// Whether READs and atomics bring zeros, and not nothing.
+    boolean answers;
     /// Whether the structure of a completion queue is laid out in another way.
     boolean strange;
     /// Nothing is remembered but the last tag: for measuring.
@@ -276,6 +280,9 @@ public final class FakeVerbs implements VerbsLibrary {
             posted.add(new Posted(RawMemory.getBytes(request, Abi.SendRequest.BYTES),
                     window == 0 ? 0 : RawMemory.getInt(window + Abi.Handle.WINDOW_KEY), payload));
             outstanding.get(queuePair).add(RawMemory.getLong(request));
+            if (answers && list != 0 && RawMemory.getInt(request + Abi.SendRequest.OPCODE) >= Abi.READ) {
+                answer(RawMemory.getLong(list), RawMemory.getInt(list + Abi.Scatter.LENGTH));
+            }
             boolean signalled = (RawMemory.getInt(request + Abi.SendRequest.FLAGS) & Abi.SIGNALED) != 0;
             if (states.get(queuePair) == ERR) {
                 if (flushes) {
@@ -288,6 +295,12 @@ public final class FakeVerbs implements VerbsLibrary {
             }
         }
         return 0;
+    }
+
+    private static void answer(long address, int lengthBytes) {
+        for (int i = 0; i < lengthBytes; i++) {
+            RawMemory.putByte(address + i, (byte) 0);
+        }
     }
 
     synchronized int postReceive(long queuePair, long first, long bad) {
@@ -406,6 +419,7 @@ public final class FakeVerbs implements VerbsLibrary {
     public void queryDevice(long asked, long attributes) {
         call("ibv_query_device");
         RawMemory.putInt(attributes + Abi.DeviceInfo.ATOMICS, openedDevice == device ? 1 : firstAtomics);
+        RawMemory.putInt(attributes + Abi.DeviceInfo.VENDOR, rxe ? Abi.DeviceInfo.VENDOR_RXE : 1);
         RawMemory.putInt(attributes + Abi.DeviceInfo.MAX_PAIRS, 64);
         RawMemory.putInt(attributes + Abi.DeviceInfo.MAX_REQUESTS, 1024);
         RawMemory.putInt(attributes + Abi.DeviceInfo.CAPABILITIES, Abi.DeviceInfo.HAS_TYPE_1 | Abi.DeviceInfo.HAS_TYPE_2B);
