@@ -49,3 +49,13 @@ least_busy_cpu() {
     ($1 in usable) && $5 - idle[$1] > most { most = $5 - idle[$1]; best = substr($1, 4) }
     END { print best }' < <(usable_cpus; printf '%s\n' "$before" "$after")
 }
+
+# run_attached COMMAND...: runs it to its end, and ends it when we are told to end.
+run_attached() {
+  local child
+  "$@" </dev/null &
+  child=$!
+  # shellcheck disable=SC2064
+  trap "kill $child 2>/dev/null || true; wait $child || true; exit 143" TERM INT HUP
+  wait "$child"
+}

@@ -17,11 +17,12 @@ shell of its guest, or words. Ends with the exit code of the first guest that fa
   --drop P       the share of frames that the hub loses, 0 to 1 (default: 0)
   --delay MS     how long the hub keeps each frame, in milliseconds (default: 0)
   --seed S       decides which frames are lost; without it chosen, and shown
+  --cpu N        the processor that all of them run on (default: the one with least to do)
   --as-shipped, --share DIR, --memory MB: as run-guest.sh has them, for every guest
 USAGE
 }
 
-seconds='' drop=0 delay=0 seed='' guest_options=() commands=()
+seconds='' drop=0 delay=0 seed='' cpu='' guest_options=() commands=()
 
 is_number() { [[ "$1" =~ ^[0-9]{1,6}(\.[0-9]{1,9})?$ ]]; }
 
@@ -29,7 +30,7 @@ is_number() { [[ "$1" =~ ^[0-9]{1,6}(\.[0-9]{1,9})?$ ]]; }
 parse() {
   while (($# > 0)); do
     case $1 in
-      --seconds | --drop | --delay | --seed | --share | --memory)
+      --seconds | --drop | --delay | --seed | --cpu | --share | --memory)
         (($# > 1)) || refuse "$1 wants a value"
         case $1 in
           --share | --memory) guest_options+=("$1" "$2") ;;
@@ -52,6 +53,7 @@ parse() {
   [[ "$drop" =~ ^(0(\.[0-9]{1,9})?|1(\.0+)?)$ ]] || refuse "--drop wants a number from 0 to 1, not '$drop'"
   is_number "$delay" || refuse "--delay wants milliseconds, not '$delay'"
   [[ "$seed" =~ ^[0-9]{1,9}$ ]] || refuse "--seed wants a number, not '$seed'"
+  [[ "$cpu" =~ ^[0-9]*$ ]] || refuse "--cpu wants a number, not '$cpu'"
   commands=("$@")
 }
 
@@ -72,7 +74,7 @@ main() {
   parse "$@"
   count_commands
   # All on one processor, which has a quarter of the latency.
-  guest_options+=(--seconds "$seconds" --cpu "$(least_busy_cpu)")
+  guest_options+=(--seconds "$seconds" --cpu "${cpu:-$(least_busy_cpu)}")
   say "drop $drop, delay $delay ms, seed $seed"
   exec python3 "$rdma_dir/hub.py" --drop "$drop" --delay "$delay" --seed "$seed" \
     "$rdma_dir/run-guest.sh" "${guest_options[@]}" "${commands[@]}"

@@ -7,11 +7,15 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
   cat <<'USAGE'
-Usage: bin/test --rdma [--kernel corrected|as-shipped] [CLASS...]
+Usage: bin/test --rdma [--kernel corrected|as-shipped | --cluster] [CLASS...]
 
-Runs the test classes that are tagged `rdma`, or those named, in a guest on the corrected kernel and then in one on the
-kernel as shipped, or only on the one named. The reports are in target/rdma-reports. A class is tagged by a line
+Runs the test classes that are tagged `rdma`, or those named, in a guest on the corrected kernel and in one on the kernel
+as shipped, or only on the one named. Without a class or a kernel it also runs WordCount across two guests, once on a good
+link and once on one that loses 1 % of the frames. The reports are in target/rdma-reports. A class is tagged by a line
 @Tag("rdma") of its own.
+
+  --kernel KERNEL  only test classes, and only on that kernel
+  --cluster        only the programs across two guests
 USAGE
 }
 
@@ -104,30 +108,72 @@ run_on() {
   return "$code"
 }
 
-# run_on_all CHOSEN KERNEL...: at the same time, each on its processor. The first is shown as it goes, the others later.
-run_on_all() {
-  local chosen=$1 kernels=("${@:2}") cpus code=0 runs=() i
+# run_in_cluster NAME CPU SCRIPT [OPTION...]: runs a script that boots a cluster, and reports on it.
+run_in_cluster() {
+  local name=$1 cpu=$2 script=$3 directory=$reports/$1 code=0 failures=0 failure='' started=$SECONDS
+  rm -rf "$directory"
+  mkdir -p "$directory"
+  say "two guests: $script ${*:4}"
+  "$rdma_dir/$script" "${@:4}" --cpu "$cpu" >"$directory/log" 2>&1 || code=$?
+  cat "$directory/log"
+  if ((code != 0)); then
+    failures=1
+    failure="<failure message=\"exit code $code; see $directory/log\"/>"
+  fi
+  cat >"$directory/TEST-$name.xml" <<REPORT
+<?xml version="1.0" encoding="UTF-8"?>
+<testsuite name="$name" tests="1" failures="$failures" errors="0" skipped="0" time="$((SECONDS - started))">
+<testcase name="$script ${*:4}" classname="$name" time="$((SECONDS - started))">$failure</testcase>
+</testsuite>
+REPORT
+  printf '%s: exit code %s, %s s\n' "$name" "$code" $((SECONDS - started)) >"$directory/summary"
+  return "$code"
+}
+
+# run_job JOB CPU CHOSEN: a kernel for the test classes, or what runs across two guests.
+run_job() {
+  case $1 in
+    wordcount) run_in_cluster "$1" "$2" wordcount.sh ;;
+    lossy-wordcount) run_in_cluster "$1" "$2" wordcount.sh --drop 0.01 ;;
+    *) run_on "$@" ;;
+  esac
+}
+
+# run_lane CPU CHOSEN JOB...: one after the other, though one fails.
+run_lane() {
+  local job code=0
+  for job in "${@:3}"; do run_job "$job" "$1" "$2" || code=1; done
+  return "$code"
+}
+
+# run_lanes CHOSEN LANE...: at the same time, each on its processor; a lane is a list of jobs. The first is shown as it
+# goes, the others later.
+run_lanes() {
+  local chosen=$1 lanes=("${@:2}") cpus code=0 runs=() i jobs
   mapfile -t cpus < <(usable_cpus)
   mkdir -p "$reports"
-  run_on "${kernels[0]}" "${cpus[0]}" "$chosen" &
-  runs=($!)
-  for ((i = 1; i < ${#kernels[@]}; i++)); do
-    run_on "${kernels[i]}" "${cpus[i % ${#cpus[@]}]}" "$chosen" >"$reports/${kernels[i]}.log" 2>&1 &
+  for ((i = 0; i < ${#lanes[@]}; i++)); do
+    read -ra jobs <<<"${lanes[i]}"
+    if ((i == 0)); then
+      run_lane "${cpus[0]}" "$chosen" "${jobs[@]}" &
+    else
+      run_lane "${cpus[i % ${#cpus[@]}]}" "$chosen" "${jobs[@]}" >"$reports/lane-$i.log" 2>&1 &
+    fi
     runs+=($!)
   done
-  # When this script is told to end, so are the guests.
+  # When this script is told to end, so are the guests: a lane's child is the script that boots them.
   # shellcheck disable=SC2064,SC2154
-  trap "for run in ${runs[*]}; do pkill -P \$run || true; done" EXIT
-  for ((i = 0; i < ${#kernels[@]}; i++)); do
+  trap "for run in ${runs[*]}; do kill \$run \$(pgrep -P \$run) 2>/dev/null || true; done" EXIT
+  for ((i = 0; i < ${#lanes[@]}; i++)); do
     wait "${runs[i]}" || code=$?
-    if ((i > 0)); then cat "$reports/${kernels[i]}.log"; fi
+    if ((i > 0)); then cat "$reports/lane-$i.log"; fi
   done
   trap - EXIT
   return "$code"
 }
 
 main() {
-  local kernels=(corrected as-shipped) kernel chosen jdk code=0
+  local lanes=(corrected 'as-shipped wordcount lossy-wordcount') jobs job chosen jdk code=0
   if [[ "${1:-}" = --inside ]]; then
     inside "${@:2}"
     return
@@ -136,9 +182,10 @@ main() {
     case $1 in
       --kernel)
         [[ "${2:-}" = corrected || "${2:-}" = as-shipped ]] || refuse "--kernel wants 'corrected' or 'as-shipped'"
-        kernels=("$2")
+        lanes=("$2")
         shift
         ;;
+      --cluster) lanes=('wordcount lossy-wordcount') ;;
       -h | --help)
         usage
         return 0
@@ -148,12 +195,18 @@ main() {
     esac
     shift
   done
+  # Who names classes wants those, and no programs.
+  if (($# > 0)); then
+    [[ "${lanes[0]}" != wordcount* ]] || refuse "--cluster runs no test classes"
+    lanes=("${lanes[@]%% *}")
+  fi
   chosen=$(chosen_classes "$@")
   [[ -n "$chosen" ]] || refuse "no test class tagged 'rdma'${*:+ is named $*}"
   require_compiled "$chosen"
   jdk=$(find_jdk25)
-  run_on_all "$chosen" "${kernels[@]}" || code=$?
-  for kernel in "${kernels[@]}"; do say "$(<"$reports/$kernel/summary")"; done
+  run_lanes "$chosen" "${lanes[@]}" || code=$?
+  read -ra jobs <<<"${lanes[*]}"
+  for job in "${jobs[@]}"; do say "$(<"$reports/$job/summary")"; done
   say "reports in $reports"
   return "$code"
 }

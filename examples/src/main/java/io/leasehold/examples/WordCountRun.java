@@ -26,7 +26,7 @@ final class WordCountRun {
     /// A tally notes the chunks it counted, so their number must stay small.
     private static final long TEXT_BYTES_MAX = 64 << 20;
     private static final long NODE_MEGABYTES = 512;
-    private static final Duration RENDEZVOUS_PATIENCE = Duration.ofSeconds(5);
+    private static final Duration RENDEZVOUS_PATIENCE = Duration.ofSeconds(10);
     private static final Duration START_PATIENCE = Duration.ofSeconds(30);
     private static final Duration STALL_PATIENCE = Duration.ofSeconds(60);
     private static final Duration TICK = Duration.ofMillis(200);
