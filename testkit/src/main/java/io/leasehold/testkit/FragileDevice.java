@@ -28,6 +28,8 @@ import java.util.random.RandomGenerator;
 /// when a cable is pulled. Its queue pairs are those of the other device, so nothing is slower or different in between.
 /// Thread-safe.
 public final class FragileDevice implements RdmaDevice {
+    private static final Duration RECOVERY = Duration.ofSeconds(20);
+
     private final RdmaDevice delegate;
     private final Set<QueuePair> queuePairs = ConcurrentHashMap.newKeySet();
 
@@ -40,16 +42,19 @@ public final class FragileDevice implements RdmaDevice {
         return new FragileDevice(delegate);
     }
 
-    /// Breaks a connection now and then, after pauses of up to `longestPause`, until `over` is completed.
+    /// Breaks a connection now and then, until `over` is completed: each time when there are as many again as before, which takes
+    /// who uses them longer on a busy machine, and after a pause of up to `longestPause`.
     ///
     /// @return how many, when it is over
     public CompletableFuture<Integer> breakUntil(CompletableFuture<?> over, RandomGenerator chance, Duration longestPause) {
         return CompletableFuture.supplyAsync(() -> {
             int breaks = 0;
             while (!Await.holdsWithin(Duration.ofNanos(chance.nextLong(longestPause.toNanos())), over::isDone)) {
+                int before = connected().size();
                 if (breakOne(chance)) {
                     breaks++;
                 }
+                Await.holdsWithin(RECOVERY, () -> over.isDone() || connected().size() >= before);
             }
             return breaks;
         }, task -> Thread.ofPlatform().daemon().name("breaker").start(task));
@@ -59,12 +64,16 @@ public final class FragileDevice implements RdmaDevice {
     ///
     /// @return whether there was one
     public boolean breakOne(RandomGenerator chance) {
-        List<QueuePair> connected = queuePairs.stream().filter(pair -> pair.state() == QueuePairState.RTS).toList();
+        List<QueuePair> connected = connected();
         if (connected.isEmpty()) {
             return false;
         }
         connected.get(chance.nextInt(connected.size())).toError();
         return true;
+    }
+
+    private List<QueuePair> connected() {
+        return queuePairs.stream().filter(pair -> pair.state() == QueuePairState.RTS).toList();
     }
 
     @Override
