@@ -83,7 +83,7 @@ final class MemoryDesk {
                     + " bytes lies in no allocation that the session may use");
         }
         checkHeapRule(space, acquire);
-        checkPolicy(session, space.use().target(), rights(acquire.access()));
+        checkPolicy(session, space.use().target(), rightsFor(acquire));
         return space;
     }
 
@@ -137,10 +137,11 @@ final class MemoryDesk {
         }
     }
 
-    private static Set<AccessRight> rights(int access) {
+    /// What the policy is asked about. Who excludes others keeps them from writing, and must be allowed to write for that.
+    private static Set<AccessRight> rightsFor(Acquire acquire) {
         Set<AccessRight> rights = EnumSet.noneOf(AccessRight.class);
         for (AccessRight right : AccessRight.values()) {
-            if (right.in(access)) {
+            if (right.in(acquire.access()) || right == AccessRight.WRITE && acquire.mode() == LeaseMode.EXCLUSIVE) {
                 rights.add(right);
             }
         }
@@ -151,7 +152,8 @@ final class MemoryDesk {
         boolean allowed;
         try {
             allowed = options.policy().allows(session.principal, target, Set.copyOf(rights));
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
+            // Whatever a client makes another's code do, by its choice of names, concerns that client alone.
             LOG.log(Level.WARNING, "the access policy failed; the request is refused", e);
             allowed = false;
         }

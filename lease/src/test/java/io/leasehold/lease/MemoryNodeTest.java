@@ -328,6 +328,35 @@ final class MemoryNodeTest {
         assertFailed(one.call(new Unprotect()), Reason.NOT_PERMITTED);
     }
 
+    @Test
+    void whoMayOnlyReadKeepsNobodyFromWriting() {
+        fixture.restart(NodeFixture.OPTIONS.withPolicy(
+                (principal, _, rights) -> principal.endsWith("1") || !rights.contains(AccessRight.WRITE)));
+        RawClient writer = client();
+        RawClient reader = client();
+        long a = ((Named) writer.call(new OpenNamed("n", 64, true))).offset();
+        long chunk = extent(writer, (Heap) writer.call(new OpenHeap("h", 64, true)), HeapKind.DATA);
+        for (long offset : new long[] {a, chunk}) {
+            assertFailed(reader.call(acquire(offset, 64, READ, LeaseMode.EXCLUSIVE, 10 * MILLI, 0)), Reason.NOT_PERMITTED);
+            Granted shared = granted(reader, acquire(offset, 64, READ, LeaseMode.SHARED, 10 * MILLI, 0));
+            assertThat(reader.call(new Relinquish(List.of(shared.lease())))).isEqualTo(new Done());
+            granted(writer, acquire(offset, 64, READ, LeaseMode.EXCLUSIVE, 10 * MILLI, 0));
+        }
+    }
+
+    @Test
+    void aPolicyThatFailsInAnyWayHasRefused() {
+        fixture.restart(NodeFixture.OPTIONS.withPolicy((_, target, _) -> target.name().isEmpty() || isNested(target.name(), 0)));
+        RawClient client = client();
+        assertFailed(client.call(new OpenNamed("deep", 64, true)), Reason.NOT_PERMITTED);
+        assertThat(allocate(client(), 64)).as("the node goes on").isNotNegative();
+    }
+
+    /// What a matcher that recurses for each character may come to.
+    private static boolean isNested(String name, int depth) {
+        return isNested(name, depth + 1) && depth > name.length();
+    }
+
     // ---- limits
 
     @Test
