@@ -1,7 +1,7 @@
 package io.leasehold.lease;
 
-import java.util.SplittableRandom;
 import java.util.function.Consumer;
+import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /// A set of intervals, any of which may overlap, that finds those that overlap a given one in O(log n) plus O(log n) for each
@@ -9,8 +9,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// A treap ordered by start whose nodes know the greatest end below them. For one thread.
 final class IntervalIndex<E> {
-    // The shape of the tree depends on this alone and on the order of calls: a run can be repeated.
-    private final SplittableRandom priorities = new SplittableRandom(0x1EA5E);
+    private final RandomGenerator priorities;
     private @Nullable Interval<E> root;
     private long added;
     private int size;
@@ -49,6 +48,12 @@ final class IntervalIndex<E> {
             }
             endMax = max;
         }
+    }
+
+    /// @param priorities the shape of the tree depends on them and on the order of calls alone. They must be unknown to whoever
+    ///     chooses the intervals, or the tree can be made a list
+    IntervalIndex(RandomGenerator priorities) {
+        this.priorities = priorities;
     }
 
     int size() {

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.LongSupplier;
+import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /// All leases of a node and all requests for leases, and the way from the one to the other, where `==>` is the work of a commit:
@@ -29,15 +30,17 @@ final class LeaseRegister {
     private final NodeOptions options;
     private final LongSupplier clock;
     private final TimingWheel<Runnable> wheel;
-    private final RangeLocks<PendingGrant> locks = new RangeLocks<>();
+    private final RangeLocks<PendingGrant> locks;
     private final Map<Long, NodeLease> leases = new HashMap<>();
     private final ArrayDeque<PendingGrant> ready = new ArrayDeque<>();
     private final ArrayDeque<NodeLease> ending = new ArrayDeque<>();
     private long lastId;
 
-    LeaseRegister(NodeOptions options, TimingWheel<Runnable> wheel) {
+    /// @param chance balances the table of locks; unknown to clients
+    LeaseRegister(NodeOptions options, TimingWheel<Runnable> wheel, RandomGenerator chance) {
         this.options = options;
         this.wheel = wheel;
+        locks = new RangeLocks<>(chance);
         clock = options.clock();
     }
 

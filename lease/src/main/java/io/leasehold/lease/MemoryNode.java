@@ -4,6 +4,7 @@ import io.leasehold.rdma.EndpointAddress;
 import io.leasehold.rdma.RdmaDevice;
 import java.lang.System.Logger.Level;
 import java.security.SecureRandom;
+import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -51,7 +52,8 @@ public final class MemoryNode implements AutoCloseable {
         CompletableFuture<NodeControl> ready = new CompletableFuture<>();
         NodeFabric fabric = NodeFabric.open(device, owned, options, request -> ready.join().onRequest(request));
         try {
-            NodeControl control = new NodeControl(options, newEpoch(), fabric);
+            SecureRandom secret = new SecureRandom();
+            NodeControl control = new NodeControl(options, newEpoch(secret), new SplittableRandom(secret.nextLong()), fabric);
             control.start();
             ready.complete(control);
             return new MemoryNode(fabric, control);
@@ -63,8 +65,8 @@ public final class MemoryNode implements AutoCloseable {
     }
 
     /// A number that tells this run of the node from any other; never 0.
-    private static long newEpoch() {
-        long epoch = new SecureRandom().nextLong();
+    private static long newEpoch(SecureRandom secret) {
+        long epoch = secret.nextLong();
         return epoch == 0 ? 1 : epoch;
     }
 

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
+import java.util.random.RandomGenerator;
 
 /// The parts of a node, put together, and what its control thread does in a turn: takes messages, notices what is due, carries
 /// out what both have queued for the device in one commit, sends the answers, and tidies up if nothing else is to be done.
@@ -29,11 +30,13 @@ final class NodeControl implements ControlLoop.Turns {
     private final Closer closer = new Closer();
     private final List<Runnable> due = new ArrayList<>();
 
-    NodeControl(NodeOptions options, long epoch, NodeFabric fabric) {
+    /// @param epoch a number that no other run of this node has; not 0
+    /// @param chance unknown to clients
+    NodeControl(NodeOptions options, long epoch, RandomGenerator chance, NodeFabric fabric) {
         this.fabric = fabric;
         clock = options.clock();
         wheel = new TimingWheel<>(clock.getAsLong());
-        leases = new LeaseRegister(options, wheel);
+        leases = new LeaseRegister(options, wheel, chance);
         // Sessions need memory, and memory that is freed needs sessions: the one reference that goes backwards.
         memory = new MemoryDesk(options, new NodeMemory(fabric.memory()), fabric.leaseBytesMax(), this::evict);
         Leftovers leftovers = new Leftovers(wheel, clock);

@@ -4,6 +4,7 @@ import io.leasehold.lease.IntervalIndex.Interval;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.random.RandomGenerator;
 
 /// Locks on ranges of bytes: two claims conflict if they share a byte and their modes exclude each other
 /// ([LeaseMode#conflictsWith]).
@@ -12,9 +13,15 @@ import java.util.function.Consumer;
 /// else; so none starves, and claims that do not conflict pass each other. A claim counts those it waits for, and holds its range
 /// when the count is zero. [LeaseMode#UNCHECKED] claims are held at once and are not in the table. For one thread.
 final class RangeLocks<O> {
-    private final IntervalIndex<Claim<O>> shared = new IntervalIndex<>();
-    private final IntervalIndex<Claim<O>> exclusive = new IntervalIndex<>();
+    private final IntervalIndex<Claim<O>> shared;
+    private final IntervalIndex<Claim<O>> exclusive;
     private long made;
+
+    /// @param chance balances the table; nobody whose claims it takes may know it
+    RangeLocks(RandomGenerator chance) {
+        shared = new IntervalIndex<>(chance);
+        exclusive = new IntervalIndex<>(chance);
+    }
 
     /// A claim of `owner` to a range, waiting or held.
     static final class Claim<O> {
