@@ -92,10 +92,17 @@ final class Activation {
                 lease.opening = null;
             }
         }
+        return dropWords(session) && done;
+    }
+
+    /// Releases the lease words of a session: no lease of it can be extended until the next activation.
+    ///
+    /// @return whether that is so, as of [#drop]
+    boolean dropWords(NodeSession session) {
         if (session.rowOpening != null && !session.rowOpening.release()) {
             return false;
         }
         session.rowOpening = null;
-        return done;
+        return true;
     }
 }

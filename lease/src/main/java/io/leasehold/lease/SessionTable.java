@@ -273,6 +273,8 @@ final class SessionTable {
         commit.run();
         leases.refuseAll(session, null, Reason.SESSION_ENDED, why);
         session.ended = true;
+        // First, so that no extension succeeds of a lease whose range may be another's already.
+        activation.dropWords(session);
         leases.endAll(new ArrayList<>(session.leases.keySet()));
         commit.run();
         activation.drop(session);

@@ -32,15 +32,15 @@ final class NodeFaultsTest {
     @Test
     void noLeaseIsExtendedAfterItsSessionHasEnded() {
         AtomicLong clock = new AtomicLong(1);
-        NodeOptions options = OPTIONS.withTerms(Duration.ofSeconds(60), Duration.ofMillis(1000)).withClock(clock::get);
+        NodeOptions options = OPTIONS.withTerms(Duration.ofSeconds(60), Duration.ofMillis(500)).withClock(clock::get);
         try (MutantDevice device = MutantDevice.of(RdmaDevice.open(DeviceOptions.soft()));
                 MemoryNode node = MemoryNode.start(device, options);
                 RawClient asleep = RawClient.start(node.address(), Link.LOCAL, 1);
                 RawClient waiting = RawClient.start(node.address(), Link.LOCAL, 2)) {
             long a = ((Named) asleep.call(new OpenNamed("n", 64, true))).offset();
-            Granted lease = granted(asleep, acquire(a, 64, ALL, LeaseMode.EXCLUSIVE, 30_000 * MILLI, 0));
+            Granted lease = granted(asleep, acquire(a, 64, ALL, LeaseMode.EXCLUSIVE, 900 * MILLI, 0));
             long waits = waiting.send(acquire(a, 64, ALL, LeaseMode.EXCLUSIVE, 10 * MILLI, 30_000 * MILLI));
-            clock.addAndGet(900 * MILLI);
+            clock.addAndGet(400 * MILLI);
             assertThat(waiting.call(new Beat(0))).isInstanceOf(BeatReply.class);
             AtomicReference<WorkCompletionStatus> extension = new AtomicReference<>();
             device.observe(new WindowObserver() {

@@ -269,10 +269,14 @@ final class RawClient implements AutoCloseable {
     ///
     /// @return what it held
     long swapWord(int word, long expected, long desired) {
-        WorkCompletionStatus status = run(dataPair().newSendBatch().compareAndSwap(0, memory, SCRATCH_AT,
-                welcome().wordRowAddress() + word * 8L, wordKey, expected, desired));
-        assertThat(status).isEqualTo(WorkCompletionStatus.SUCCESS);
+        assertThat(tryToSwapWord(word, expected, desired)).isEqualTo(WorkCompletionStatus.SUCCESS);
         return memory.memory().get(JAVA_LONG, SCRATCH_AT);
+    }
+
+    /// Swaps a lease word, if it may.
+    WorkCompletionStatus tryToSwapWord(int word, long expected, long desired) {
+        return run(dataPair().newSendBatch().compareAndSwap(0, memory, SCRATCH_AT, welcome().wordRowAddress() + word * 8L,
+                wordKey, expected, desired));
     }
 
     /// Extends a lease by one unit, as a client should.
