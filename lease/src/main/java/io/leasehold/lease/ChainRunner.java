@@ -18,7 +18,7 @@ final class ChainRunner {
 
     /// @param completions the send completion queue of all data queue pairs
     ChainRunner(CompletionQueue completions) {
-        wait = new CompletionWait(completions);
+        wait = new CompletionWait(completions, SystemClock.NANOS);
     }
 
     /// Runs the chains of `paths`; each step knows afterwards how it ended.

@@ -52,6 +52,7 @@ final class Closer {
     boolean awaitIdle(long timeoutMillis) {
         long left = TimeUnit.MILLISECONDS.toNanos(timeoutMillis);
         boolean interrupted = false;
+        long end = SystemClock.NANOS.getAsLong() + left;
         lock.lock();
         try {
             while (open > 0 && left > 0) {
@@ -60,7 +61,7 @@ final class Closer {
                 } catch (InterruptedException e) {
                     // The wait is bounded; whoever interrupts finds the status kept.
                     interrupted = true;
-                    left = 0;
+                    left = end - SystemClock.NANOS.getAsLong();
                 }
             }
             return open == 0;

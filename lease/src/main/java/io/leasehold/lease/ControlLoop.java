@@ -1,9 +1,11 @@
 package io.leasehold.lease;
 
+import com.google.common.util.concurrent.Uninterruptibles;
 import java.lang.System.Logger.Level;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -95,16 +97,9 @@ final class ControlLoop {
     boolean stop(long timeoutMillis) {
         stopping = true;
         wake();
-        boolean interrupted = false;
-        try {
-            if (Thread.currentThread() != thread) {
-                thread.join(timeoutMillis);
-            }
-        } catch (InterruptedException e) {
-            interrupted = true;
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
+        if (Thread.currentThread() != thread) {
+            // Whoever is interrupted waits as well: the device must not be closed under the thread.
+            Uninterruptibles.joinUninterruptibly(thread, timeoutMillis, TimeUnit.MILLISECONDS);
         }
         return !thread.isAlive();
     }

@@ -46,7 +46,7 @@ final class LoopBack implements AutoCloseable {
     LoopBack(RdmaDevice device) {
         domain = device.allocateProtectionDomain();
         completions = device.createCompletionQueue(2 * DOORBELL_MAX);
-        wait = new CompletionWait(completions);
+        wait = new CompletionWait(completions, SystemClock.NANOS);
         answers = domain.register(arena.allocate(DOORBELL_MAX * Long.BYTES, Long.BYTES), EnumSet.of(AccessFlag.LOCAL_WRITE));
         options = QueuePairOptions.of(completions, completions).withDepth(DOORBELL_MAX, 1);
         near = domain.createQueuePair(options);
