@@ -48,6 +48,7 @@ final class ConnectionDesk {
     // Connections that something was sent on, or that have failed, since the last flush.
     private final ArrayDeque<ControlConnection> touched = new ArrayDeque<>();
     private final WorkCompletion completion = new WorkCompletion();
+    private long taken;
     private int closing;
     private boolean closed;
 
@@ -198,20 +199,26 @@ final class ConnectionDesk {
     ///
     /// @return whether there may be more
     boolean poll() {
-        int taken = 0;
-        while (taken < COMPLETIONS_A_TURN) {
+        int served = 0;
+        while (served < COMPLETIONS_A_TURN) {
             if (!fabric.controlCompletions().poll(completion)) {
                 return false;
             }
+            taken++;
             // A connection that has failed leaves completions behind. They do not count, or whoever connects and breaks off
             // faster than they are taken could fill the queue.
             ControlConnection connection = connections.get(ControlConnection.serialOf(completion.id()));
             if (connection != null && !connection.isFailed()) {
                 take(connection);
-                taken++;
+                served++;
             }
         }
         return true;
+    }
+
+    /// How many completions were taken since the node was started.
+    long taken() {
+        return taken;
     }
 
     private void take(ControlConnection connection) {

@@ -9,6 +9,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /// The control thread of a node: the only one that touches its state. It takes turns as long as there is something to do, and
 /// parks otherwise, until the next deadline or until it is woken.
@@ -24,7 +25,9 @@ final class ControlLoop {
         long nextNanos();
 
         /// The last turn, after which the thread ends.
-        void end();
+        ///
+        /// @param failure what has ended it, if it was not asked to end
+        void end(@Nullable Throwable failure);
     }
 
     // Waking from a park takes about so long: a nearer deadline is met by spinning.
@@ -45,6 +48,7 @@ final class ControlLoop {
     private volatile boolean parked;
     private volatile boolean stopping;
     private volatile boolean ended;
+    private final CompletableFuture<Void> end = new CompletableFuture<>();
 
     ControlLoop(String name, LongSupplier clock, Turns turns) {
         this.clock = clock;
@@ -72,7 +76,7 @@ final class ControlLoop {
         }
     }
 
-    /// Has `question` run on the control thread.
+    /// Has `question` run on the control thread; if it fails, so does the thread, for what it was about is half done.
     ///
     /// @return its answer; fails with a [RejectedExecutionException] when the thread has ended
     <T> CompletableFuture<T> ask(Supplier<T> question) {
@@ -80,8 +84,9 @@ final class ControlLoop {
         tell(() -> {
             try {
                 answer.complete(question.get());
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
                 answer.completeExceptionally(e);
+                throw e;
             }
         });
         // The task was added before this look, and the thread takes the last tasks after it has set the flag: none is forgotten.
@@ -89,6 +94,11 @@ final class ControlLoop {
             answer.completeExceptionally(new RejectedExecutionException("the node is closed"));
         }
         return answer;
+    }
+
+    /// Completed when the thread has ended; exceptionally, if it failed.
+    CompletableFuture<Void> whenEnded() {
+        return end.copy();
     }
 
     /// Ends the thread after a last turn.
@@ -101,10 +111,11 @@ final class ControlLoop {
             // Whoever is interrupted waits as well: the device must not be closed under the thread.
             Uninterruptibles.joinUninterruptibly(thread, timeoutMillis, TimeUnit.MILLISECONDS);
         }
-        return !thread.isAlive();
+        return Thread.currentThread() == thread ? ended : !thread.isAlive();
     }
 
     private void run() {
+        Throwable failure = null;
         try {
             while (!stopping) {
                 // First, so that what comes during the turn is not forgotten.
@@ -117,15 +128,32 @@ final class ControlLoop {
             }
         } catch (RuntimeException | Error e) {
             LOG.log(Level.ERROR, "the control thread of a memory node failed; the node ends", e);
+            failure = e;
         }
         try {
-            turns.end();
+            turns.end(failure);
         } catch (RuntimeException | Error e) {
             LOG.log(Level.ERROR, "a memory node failed while it ended", e);
+            failure = failure == null ? e : failure;
         }
         ended = true;
-        while (runTasks()) {
-            // Until none is left.
+        refuseTasks();
+        if (failure == null) {
+            end.complete(null);
+        } else {
+            end.completeExceptionally(failure);
+        }
+    }
+
+    /// Lets those who wait for an answer know that the thread has ended.
+    private void refuseTasks() {
+        boolean more = true;
+        while (more) {
+            try {
+                more = runTasks();
+            } catch (RuntimeException | Error e) {
+                LOG.log(Level.DEBUG, "a task failed after the end of the control thread", e);
+            }
         }
     }
 

@@ -350,6 +350,27 @@ final class MemoryDesk {
 
     // ---- work that can wait
 
+    /// What was free when a request came, but neither reclaimed nor zeroed: it waits for that, and for nothing that comes after.
+    ///
+    /// @param scrubbedBytes as of [NodeMemory#scrubHorizon]
+    /// @param reclaimedBatches as of [NodeHeap#reclaimHorizon], if it is about a heap
+    record Horizon(long scrubbedBytes, long reclaimedBatches) {
+    }
+
+    /// How long a request that came now would wait at most.
+    Horizon horizon(Request request) {
+        NodeHeap heap = request instanceof AllocateExtent extent ? heaps.get(extent.heap()) : null;
+        return new Horizon(memory.scrubHorizon(), heap == null ? 0 : heap.reclaimHorizon());
+    }
+
+    /// Whether a request that came at a time must wait still.
+    boolean mustWait(Request request, Horizon until) {
+        NodeHeap heap = request instanceof AllocateExtent extent ? heaps.get(extent.heap()) : null;
+        boolean over = memory.scrubbedBytes() >= until.scrubbedBytes
+                && (heap == null || heap.reclaimedBatches() >= until.reclaimedBatches);
+        return !over && mustWait(request);
+    }
+
     /// Whether a request asks for memory that is free, but neither reclaimed nor zeroed yet: it is served after some steps of
     /// [#tidy].
     boolean mustWait(Request request) {

@@ -80,6 +80,12 @@ public final class MemoryNode implements AutoCloseable {
         return fabric.backing().kind();
     }
 
+    /// Completed when the node serves nobody any more: normally after [#close], exceptionally if its control thread has failed,
+    /// which it never should. All sessions have ended then, and no key of theirs opens anything; the node is to be closed.
+    public CompletableFuture<Void> whenEnded() {
+        return control.whenEnded();
+    }
+
     /// What is in use now; waits for the control thread, and until connections that have ended are closed, so that what was asked
     /// for before is counted.
     ///

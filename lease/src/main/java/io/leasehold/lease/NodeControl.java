@@ -3,12 +3,14 @@ package io.leasehold.lease;
 import io.leasehold.lease.ControlMessage.Failed;
 import io.leasehold.lease.ControlMessage.Reason;
 import io.leasehold.rdma.ConnectionRequest;
+import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
 
 /// The parts of a node, put together, and what its control thread does in a turn: takes messages, notices what is due, carries
 /// out what both have queued for the device in one commit, sends the answers, and tidies up if nothing else is to be done.
@@ -16,6 +18,8 @@ final class NodeControl implements ControlLoop.Turns {
     // A close does not wait longer for clients to take their last answers.
     private static final int FAREWELL_POLLS_MAX = 200;
     private static final long FAREWELL_POLL_NANOS = 1_000_000;
+
+    private static final System.Logger LOG = System.getLogger(NodeControl.class.getName());
 
     private final NodeFabric fabric;
     private final LongSupplier clock;
@@ -79,6 +83,11 @@ final class NodeControl implements ControlLoop.Turns {
         return loop.stop(timeoutMillis);
     }
 
+    /// Completed when everything has ended but the device's objects; exceptionally, if because of a failure.
+    CompletableFuture<Void> whenEnded() {
+        return loop.whenEnded();
+    }
+
     /// Has what was asked for before take effect.
     CompletableFuture<Boolean> catchUp() {
         return loop.ask(this::turn);
@@ -108,10 +117,11 @@ final class NodeControl implements ControlLoop.Turns {
     @Override
     public boolean turn() {
         boolean more = connections.poll();
-        sessions.behind(more);
+        sessions.looked(more, connections.taken());
         wheel.expire(clock.getAsLong(), due);
         due.forEach(Runnable::run);
         due.clear();
+        more |= sessions.activateNext();
         commit.run();
         connections.flush();
         boolean untidy = memory.tidy();
@@ -126,9 +136,13 @@ final class NodeControl implements ControlLoop.Turns {
     }
 
     @Override
-    public void end() {
-        String why = "the node is closing";
-        fabric.listener().close();
+    public void end(@Nullable Throwable failure) {
+        String why = failure == null ? "the node is closing" : "the node has failed";
+        if (failure != null) {
+            // What is half done cannot be relied on: no key opens anything from here on, whatever else fails.
+            sessions.all().forEach(sessions::fence);
+        }
+        attempt("listening", () -> fabric.listener().close());
         // All are refused before the first session ends: what it held is granted to nobody any more.
         for (NodeSession session : sessions.all()) {
             leases.refuseAll(session, null, Reason.UNAVAILABLE, why);
@@ -136,7 +150,11 @@ final class NodeControl implements ControlLoop.Turns {
                 session.answer(requestId, new Failed(Reason.UNAVAILABLE, why));
             }
         }
-        List.copyOf(sessions.all()).forEach(session -> sessions.end(session, why));
+        for (NodeSession session : List.copyOf(sessions.all())) {
+            if (!attempt("a session", () -> sessions.end(session, why))) {
+                sessions.fence(session);
+            }
+        }
         connections.flush();
         for (int i = 0; i < FAREWELL_POLLS_MAX && connections.isSending(); i++) {
             LockSupport.parkNanos(FAREWELL_POLL_NANOS);
@@ -144,5 +162,16 @@ final class NodeControl implements ControlLoop.Turns {
             connections.flush();
         }
         connections.close();
+    }
+
+    /// Has one thing end; what fails must not keep the rest from ending.
+    private static boolean attempt(String what, Runnable ending) {
+        try {
+            ending.run();
+            return true;
+        } catch (RuntimeException | Error e) {
+            LOG.log(Level.WARNING, "a memory node could not end " + what + " in order; the rest ends all the same", e);
+            return false;
+        }
     }
 }

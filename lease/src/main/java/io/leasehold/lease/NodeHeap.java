@@ -40,6 +40,7 @@ final class NodeHeap {
     // The root, then the chunks in the order they were made.
     private final List<Allocation> spaces = new ArrayList<>();
     private long quarantinedBytes;
+    private long reclaimedBatches;
 
     private record Chunk(Allocation space, HeapKind kind, BitSet allocated, Quarantine quarantine) {
         int granule(long offset) {
@@ -142,6 +143,16 @@ final class NodeHeap {
                 && (!released.isEmpty() || memory.mustWaitFor(minBytes));
     }
 
+    /// How many batches that had left quarantine were made free since the heap was made.
+    long reclaimedBatches() {
+        return reclaimedBatches;
+    }
+
+    /// What [#reclaimedBatches] will be when all that has left quarantine now is free.
+    long reclaimHorizon() {
+        return reclaimedBatches + released.size();
+    }
+
     private void grow(HeapKind kind, long min, long wanted) {
         long chunk = Math.clamp(Long.highestOneBit(Math.max(1, chunkBytes(kind))), CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
         Allocation space = null;
@@ -220,6 +231,7 @@ final class NodeHeap {
             quarantinedBytes -= first.batch.moveLast(free(first.kind));
             if (first.batch.isEmpty()) {
                 released.removeFirst();
+                reclaimedBatches++;
             }
         }
         return !released.isEmpty();

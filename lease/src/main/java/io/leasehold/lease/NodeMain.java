@@ -11,7 +11,10 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /// The program that is a memory node: starts it, tells the cluster where it is, and runs until it is asked to end. See
@@ -42,6 +45,12 @@ final class NodeMain {
     ///
     /// @return the exit status
     static int run(List<String> arguments, InputStream in, PrintStream out, PrintStream err, CountDownLatch asked) {
+        return run(arguments, MemoryNode::start, in, out, err, asked);
+    }
+
+    /// The same with a node that `start` makes.
+    static int run(List<String> arguments, Function<NodeOptions, MemoryNode> start, InputStream in, PrintStream out,
+            PrintStream err, CountDownLatch asked) {
         if (arguments.contains("--help")) {
             out.print(NodeArguments.USAGE);
             return 0;
@@ -55,20 +64,24 @@ final class NodeMain {
             return EXIT_USAGE;
         }
         try {
-            run(parsed, in, out, asked);
+            run(parsed, start, in, out, asked);
             return 0;
+        } catch (CompletionException e) {
+            err.println("leasehold node: the node has failed: " + e.getCause());
         } catch (RdmaException | RendezvousException | UncheckedIOException | IllegalArgumentException e) {
             err.println("leasehold node: " + e.getMessage());
         } catch (OutOfMemoryError e) {
             err.println("leasehold node: " + parsed.memoryText() + " of memory cannot be had: " + e.getMessage()
-                    + "; ask for less with --memory, or give the JVM more with -XX:MaxDirectMemorySize");
+                    + "; ask for less with --memory, or see what the machine has free and what its limits allow "
+                    + "(ulimit -v, the cgroup's memory, vm.overcommit_memory)");
         }
         return EXIT_TROUBLE;
     }
 
-    private static void run(NodeArguments arguments, InputStream in, PrintStream out, CountDownLatch asked) {
+    private static void run(NodeArguments arguments, Function<NodeOptions, MemoryNode> start, InputStream in, PrintStream out,
+            CountDownLatch asked) {
         // First, so that a node does not come up where nobody would find it.
-        try (Rendezvous rendezvous = rendezvous(arguments); MemoryNode node = MemoryNode.start(arguments.options())) {
+        try (Rendezvous rendezvous = rendezvous(arguments); MemoryNode node = start.apply(arguments.options())) {
             String name = "node/" + arguments.node();
             if (rendezvous != null) {
                 rendezvous.publish(name, node.address().toString().getBytes(StandardCharsets.UTF_8));
@@ -78,9 +91,14 @@ final class NodeMain {
             if (arguments.untilStdinCloses()) {
                 Thread.ofPlatform().daemon().name("leasehold-node-stdin").start(() -> drain(in, asked));
             }
+            CompletableFuture<Void> ended = node.whenEnded();
+            ended.whenComplete((_, _) -> asked.countDown());
             awaitUninterrupted(asked);
             if (rendezvous != null) {
                 rendezvous.withdraw(name);
+            }
+            if (ended.isDone()) {
+                ended.join();
             }
         }
     }

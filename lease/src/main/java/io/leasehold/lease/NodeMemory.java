@@ -23,6 +23,7 @@ final class NodeMemory {
     private final TreeMap<Long, Allocation> allocations = new TreeMap<>();
     private final Map<AccessPolicy.Kind, Long> bytesByKind = new EnumMap<>(AccessPolicy.Kind.class);
     private long freedBytes;
+    private long scrubbedBytes;
 
     /// @param memory all of it; zero
     NodeMemory(MemorySegment memory) {
@@ -56,6 +57,16 @@ final class NodeMemory {
     /// Whether `lengthBytes` cannot be had now, but perhaps when all that is free was zeroed.
     boolean mustWaitFor(long lengthBytes) {
         return freedBytes > 0 && lengthBytes <= freeBytes() && roundUp(lengthBytes) > zeroed.longest();
+    }
+
+    /// How many bytes were zeroed since the node was started.
+    long scrubbedBytes() {
+        return scrubbedBytes;
+    }
+
+    /// What [#scrubbedBytes] will be when all that is free now was zeroed.
+    long scrubHorizon() {
+        return scrubbedBytes + freedBytes;
     }
 
     /// Allocates zeroed memory.
@@ -104,6 +115,7 @@ final class NodeMemory {
             memory.asSlice(span.offset(), now).fill((byte) 0);
             zeroed.add(span.offset(), now);
             freedBytes -= now;
+            scrubbedBytes += now;
             left -= now;
             if (now < span.lengthBytes()) {
                 freed.addFirst(new Span(span.offset() + now, span.lengthBytes() - now));

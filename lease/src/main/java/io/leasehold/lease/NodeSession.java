@@ -1,5 +1,6 @@
 package io.leasehold.lease;
 
+import io.leasehold.lease.ControlMessage.Activate;
 import io.leasehold.lease.ControlMessage.LeaseKey;
 import io.leasehold.lease.ControlMessage.Reply;
 import io.leasehold.lease.TimingWheel.Timer;
@@ -43,13 +44,19 @@ final class NodeSession {
     @Nullable Opening rowOpening;
     /// The keys of the last activation.
     List<LeaseKey> keys = List.of();
-    /// An activation that waits for its queue pair to be connected.
-    @Nullable Runnable deferredActivation;
+    /// The activation that was asked for last, if it was not carried out yet.
+    @Nullable AskedActivation asked;
 
     /// Where answers go, if there is a control queue pair.
     @Nullable ControlConnection connection;
     long seenNanos;
+    /// How many completions had been taken when it was found to be silent for too long; -1 if it was not.
+    long silentSince = -1;
     boolean ended;
+
+    /// A request for an activation.
+    record AskedActivation(long requestId, Activate request) {
+    }
 
     NodeSession(UUID id, String principal, WordRow row, Consumer<NodeSession> termOver) {
         this.id = id;

@@ -32,6 +32,7 @@ import java.util.function.LongSupplier;
 final class RequestDesk {
     // No request waits longer; a client asks anew.
     private static final long PATIENCE_MAX_NANOS = 3_600_000_000_000L;
+    private static final int RETRIES_A_TURN = 256;
 
     private static final System.Logger LOG = System.getLogger(RequestDesk.class.getName());
 
@@ -44,7 +45,7 @@ final class RequestDesk {
     // Requests for memory that is free, but was not zeroed yet.
     private final ArrayDeque<Waiting> waiting = new ArrayDeque<>();
 
-    private record Waiting(NodeSession session, long requestId, Request request) {
+    private record Waiting(NodeSession session, long requestId, Request request, MemoryDesk.Horizon until) {
     }
 
     RequestDesk(NodeOptions options, Backing backing, SessionTable sessions, LeaseRegister leases, MemoryDesk memory) {
@@ -111,7 +112,7 @@ final class RequestDesk {
             }
             default -> {
                 if (memory.mustWait(request)) {
-                    waiting.add(new Waiting(session, requestId, request));
+                    waiting.add(new Waiting(session, requestId, request, memory.horizon(request)));
                 } else {
                     session.answer(requestId, answer(session, request));
                 }
@@ -119,21 +120,25 @@ final class RequestDesk {
         }
     }
 
-    /// Looks whether requests that wait for memory to be tidied can be served, in the order they came.
+    /// Looks whether requests that wait for memory to be tidied can be served, some of them, each as far as possible in the order
+    /// they came. One that must wait holds nobody up.
     void retry() {
-        Waiting first = waiting.peekFirst();
-        while (first != null && (first.session.ended || !memory.mustWait(first.request))) {
-            waiting.removeFirst();
-            if (!first.session.ended) {
-                first.session.answer(first.requestId, answer(first.session, first.request));
+        for (int i = Math.min(waiting.size(), RETRIES_A_TURN); i > 0; i--) {
+            Waiting next = waiting.removeFirst();
+            if (next.session.ended) {
+                continue;
             }
-            first = waiting.peekFirst();
+            if (memory.mustWait(next.request, next.until)) {
+                waiting.addLast(next);
+            } else {
+                next.session.answer(next.requestId, answer(next.session, next.request));
+            }
         }
     }
 
     private void acquire(NodeSession session, long requestId, Acquire request) {
         try {
-            if (session.generation == 0) {
+            if (session.generation == 0 && session.asked == null) {
                 throw new RefusedException(Reason.BAD_REQUEST, "the session has never activated a data queue pair");
             }
             Allocation space = memory.spaceOf(session, request);

@@ -7,12 +7,14 @@ import io.leasehold.lease.ControlMessage.Keys;
 import io.leasehold.lease.ControlMessage.MoreKeys;
 import io.leasehold.lease.ControlMessage.Reason;
 import io.leasehold.lease.ControlMessage.Welcome;
+import io.leasehold.lease.NodeSession.AskedActivation;
 import io.leasehold.rdma.RdmaException;
 import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.UUID;
 import java.util.function.Consumer;
@@ -40,7 +42,10 @@ final class SessionTable {
     private final Closer closer;
     private final Consumer<Runnable> whenClosed;
     private final Map<UUID, NodeSession> sessions = new LinkedHashMap<>();
+    // Those whose activation is to be carried out, if its queue pair is connected, in the order they asked.
+    private final LinkedHashSet<NodeSession> activating = new LinkedHashSet<>();
     private boolean behind;
+    private long taken;
 
     /// @param epoch a number that no other run of this node has; not 0
     /// @param whenClosed has a task run on the control thread, from any other
@@ -128,14 +133,28 @@ final class SessionTable {
                 "the node does not know the session: it has ended, or the node was restarted");
     }
 
-    /// Says whether messages have arrived that were not looked at; no session ends for its silence then.
-    void behind(boolean isBehind) {
+    /// Says how far the node is with what has arrived; while a sign of life may be among it, no session ends for its silence.
+    ///
+    /// @param isBehind whether there may be messages that were not looked at
+    /// @param completionsTaken how many completions were taken since the node was started
+    void looked(boolean isBehind, long completionsTaken) {
         behind = isBehind;
+        taken = completionsTaken;
     }
 
     /// The session gave a sign of life.
     void seen(NodeSession session) {
         session.seenNanos = clock.getAsLong();
+        session.silentSince = -1;
+    }
+
+    /// Whether a sign of life may have arrived before the silence was noticed, and was not looked at yet. All that had arrived was,
+    /// when as many completions were taken since as their queue can hold: a flood keeps nobody alive.
+    private boolean mayHaveSpoken(NodeSession session) {
+        if (session.silentSince < 0) {
+            session.silentSince = taken;
+        }
+        return behind && taken - session.silentSince < fabric.controlCompletions().capacity();
     }
 
     private void termOver(NodeSession session) {
@@ -147,8 +166,7 @@ final class SessionTable {
         if (ends - now > 0) {
             // Signs of life do not touch the timer: it looks for them when it is due.
             wheel.set(session.term, ends);
-        } else if (behind) {
-            // The sign of life may be among what has arrived and was not looked at.
+        } else if (mayHaveSpoken(session)) {
             wheel.set(session.term, now + BEHIND_NANOS);
         } else {
             LOG.log(Level.DEBUG, "session {0} gave no sign of life for {1}; it ends", session.id, options.sessionTerm());
@@ -191,10 +209,8 @@ final class SessionTable {
         } else {
             remove(session, path.index());
         }
-        Runnable deferred = session.deferredActivation;
-        if (deferred != null) {
-            session.deferredActivation = null;
-            deferred.run();
+        if (session.asked != null) {
+            activating.add(session);
         }
     }
 
@@ -220,20 +236,42 @@ final class SessionTable {
         }
     }
 
-    /// Serves an activation; it is answered now, or when its queue pair is connected.
+    /// Takes an activation; it is carried out by [#activateNext]. Of two of one session the later one counts.
     void activate(NodeSession session, long requestId, Activate request) {
-        int index = request.index();
-        DataPath path = index >= 0 && index < NodeSession.PATHS_MAX ? session.paths[index] : null;
-        if (path != null && !path.isConnected()) {
-            // The client knows that it is connected a moment before the thread that has accepted it can say so here.
-            session.deferredActivation = () -> activate(session, requestId, request);
-            return;
+        AskedActivation before = session.asked;
+        session.asked = new AskedActivation(requestId, request);
+        activating.add(session);
+        if (before != null) {
+            session.answer(before.requestId(),
+                    new Failed(Reason.UNAVAILABLE, "a later activation was asked for before it was carried out"));
         }
+    }
+
+    /// Carries out the activation that comes next, one only: it takes a session with many leases tens of milliseconds, and leases
+    /// of others end meanwhile.
+    ///
+    /// @return whether there are more
+    boolean activateNext() {
+        NodeSession session = activating.isEmpty() ? null : activating.removeFirst();
+        AskedActivation asked = session == null ? null : session.asked;
+        if (session != null && asked != null) {
+            int index = asked.request().index();
+            DataPath path = index >= 0 && index < NodeSession.PATHS_MAX ? session.paths[index] : null;
+            // The client knows that it is connected a moment before the thread that has accepted it can say so here.
+            if (path == null || path.isConnected()) {
+                session.asked = null;
+                activate(session, asked, path);
+            }
+        }
+        return !activating.isEmpty();
+    }
+
+    private void activate(NodeSession session, AskedActivation asked, @Nullable DataPath path) {
         try {
-            session.answer(requestId, activate(session, request, path));
+            session.answer(asked.requestId(), activate(session, asked.request(), path));
             leases.resume(session);
         } catch (RefusedException e) {
-            session.answer(requestId, e.reply());
+            session.answer(asked.requestId(), e.reply());
         }
     }
 
@@ -246,9 +284,13 @@ final class SessionTable {
             throw new RefusedException(Reason.BAD_REQUEST,
                     "generation " + request.generation() + " is not after " + session.generation);
         }
+        if (path == session.active) {
+            // Who wants new keys without need only keeps the node busy.
+            throw new RefusedException(Reason.BAD_REQUEST, "data queue pair " + request.index() + " is active, and has not failed");
+        }
         commit.run();
         DataPath old = session.active;
-        if (old != null && old != path) {
+        if (old != null) {
             remove(session, old.index());
         }
         return activation.activate(session, path, request.generation());
@@ -266,7 +308,7 @@ final class SessionTable {
 
     // ---- ending
 
-    /// Ends a session: its leases, then its memory, its queue pairs and its lease words.
+    /// Ends a session: its leases, then its queue pairs, its lease words and its memory.
     ///
     /// @param why what requests are told that were not answered yet
     void end(NodeSession session, String why) {
@@ -281,9 +323,10 @@ final class SessionTable {
         for (int index = 0; index < NodeSession.PATHS_MAX; index++) {
             remove(session, index);
         }
-        memory.freeAll(session);
         leftovers.untilDone(() -> vacate(session));
+        memory.freeAll(session);
         wheel.cancel(session.term);
+        activating.remove(session);
         sessions.remove(session.id);
         for (long requestId : session.replies.unanswered()) {
             session.answer(requestId, new Failed(Reason.SESSION_ENDED, ControlCodec.detail(why)));
@@ -300,6 +343,25 @@ final class SessionTable {
             session.row.close();
         }
         return vacant;
+    }
+
+    /// Has no key of a session open anything any more, by the end of its data queue pairs. For one that cannot be ended in order,
+    /// or not yet.
+    void fence(NodeSession session) {
+        session.ended = true;
+        session.active = null;
+        for (int index = 0; index < NodeSession.PATHS_MAX; index++) {
+            DataPath path = session.paths[index];
+            if (path != null) {
+                session.paths[index] = null;
+                try {
+                    path.abandon();
+                } catch (RuntimeException e) {
+                    LOG.log(Level.WARNING, "data queue pair " + path.number() + " cannot be taken to ERR; it is closed", e);
+                }
+                closer.close(path, () -> { });
+            }
+        }
     }
 
     /// Ends all leases on `space`, and refuses all requests for it: it is about to be freed.

@@ -3,10 +3,14 @@ package io.leasehold.lease;
 import static io.leasehold.lease.NodeFixture.ALL;
 import static io.leasehold.lease.NodeFixture.MILLI;
 import static io.leasehold.lease.NodeFixture.acquire;
+import static io.leasehold.lease.NodeFixture.allocate;
 import static io.leasehold.lease.NodeFixture.assertFailed;
+import static io.leasehold.lease.NodeFixture.exclusive;
 import static io.leasehold.lease.NodeFixture.granted;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.leasehold.lease.ControlMessage.Acquire;
 import io.leasehold.lease.ControlMessage.Beat;
 import io.leasehold.lease.ControlMessage.BeatReply;
 import io.leasehold.lease.ControlMessage.Granted;
@@ -17,11 +21,24 @@ import io.leasehold.rdma.AccessFlag;
 import io.leasehold.rdma.DeviceOptions;
 import io.leasehold.rdma.Link;
 import io.leasehold.rdma.RdmaDevice;
+import io.leasehold.rdma.RdmaError;
+import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.ResourceCounts;
 import io.leasehold.rdma.WorkCompletionStatus;
 import io.leasehold.testkit.MutantDevice;
 import io.leasehold.testkit.WindowObserver;
+import java.io.ByteArrayOutputStream;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
@@ -47,6 +64,100 @@ final class NodeFaultsTest {
             assertThat(Thread.interrupted()).as("the status is kept").isTrue();
             assertNothingOpen(device);
             assertFailed(waiting.await(waits), Reason.UNAVAILABLE);
+        }
+    }
+
+    // ---- a control thread that fails
+
+    /// A node on a device that once fails to free a window, when the lease of a client ends whose queue pair is broken.
+    private static final class Failing implements AutoCloseable {
+        private final AtomicLong clock = new AtomicLong(1);
+        private final AtomicInteger failures = new AtomicInteger();
+        private final RdmaDevice device = RdmaDevice.open(DeviceOptions.soft());
+        private final MemoryNode node = start(OPTIONS);
+        // The first of the two, so that what fails of it comes before the other's end.
+        private final RawClient broken = RawClient.start(node.address(), Link.LOCAL, 1);
+        private final RawClient innocent = RawClient.start(node.address(), Link.LOCAL, 2);
+        private final long a = allocate(innocent, 64);
+        private final Granted lease =
+                granted(innocent, new Acquire(a, 64, ALL, LeaseMode.EXCLUSIVE, MILLI, 60_000, 60_000 * MILLI, 0, false));
+
+        private MemoryNode start(NodeOptions options) {
+            return MemoryNode.start(WatchedDevice.of(device, call -> {
+                if (call.equals("MemoryWindow.close") && failures.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
+                    throw new IllegalStateException("no window is freed now");
+                }
+            }), options.withClock(clock::get));
+        }
+
+        /// Prepares the failure.
+        void provoke() {
+            granted(broken, exclusive(allocate(broken, 64), 64));
+            assertThat(broken.read(0, 64, 0)).isEqualTo(WorkCompletionStatus.REM_ACCESS_ERR);
+            assertThat(innocent.write(a, 64, lease.key())).isEqualTo(WorkCompletionStatus.SUCCESS);
+            failures.set(1);
+            clock.addAndGet(20 * MILLI);
+        }
+
+        void assertEnded() {
+            assertThat(node.whenEnded()).failsWithin(Duration.ofSeconds(10)).withThrowableOfType(ExecutionException.class)
+                    .withMessageContaining("no window is freed now");
+            assertThat(innocent.write(a, 64, lease.key())).isNotEqualTo(WorkCompletionStatus.SUCCESS);
+            node.close();
+            assertNothingOpen(device);
+        }
+
+        @Override
+        public void close() {
+            innocent.close();
+            broken.close();
+            node.close();
+            device.close();
+        }
+    }
+
+    @Test
+    void aControlThreadThatFailsLeavesNoKeyAlive() {
+        try (Failing failing = new Failing()) {
+            failing.provoke();
+            failing.node.tick();
+            failing.assertEnded();
+        }
+    }
+
+    @Test
+    void aFailureUnderTheHandsOfWhoAsksEndsTheNodeToo() {
+        try (Failing failing = new Failing()) {
+            failing.provoke();
+            assertThatThrownBy(failing.node::counts).isInstanceOf(IllegalStateException.class);
+            failing.assertEnded();
+        }
+    }
+
+    @Test
+    void aDeviceThatFreesNothingAnyMoreIsFencedOff() {
+        try (Failing failing = new Failing()) {
+            failing.provoke();
+            failing.failures.set(Integer.MAX_VALUE);
+            failing.node.tick();
+            assertThat(failing.node.whenEnded()).failsWithin(Duration.ofSeconds(10));
+            assertThat(failing.innocent.write(failing.a, 64, failing.lease.key())).isNotEqualTo(WorkCompletionStatus.SUCCESS);
+            failing.failures.set(0);
+        }
+    }
+
+    @Test
+    void theProgramEndsWithItsNode() throws Exception {
+        try (Failing failing = new Failing()) {
+            ByteArrayOutputStream err = new ByteArrayOutputStream();
+            CompletableFuture<Integer> status = new CompletableFuture<>();
+            Thread.ofPlatform().daemon().start(() -> status.complete(NodeMain.run(List.of("--memory", "4m"), _ -> failing.node,
+                    InputStream.nullInputStream(), new PrintStream(OutputStream.nullOutputStream()),
+                    new PrintStream(err, true, StandardCharsets.UTF_8), new CountDownLatch(1))));
+            failing.provoke();
+            failing.node.tick();
+            assertThat(status.get(20, TimeUnit.SECONDS)).isEqualTo(1);
+            assertThat(err.toString(StandardCharsets.UTF_8)).contains("the node has failed").contains("no window is freed now");
         }
     }
 

@@ -156,6 +156,7 @@ final class NodeRecoveryTest {
         assertFailed(client.call(new Activate(-1, 2)), Reason.UNAVAILABLE);
         assertFailed(client.call(new Activate(0, 1)), Reason.BAD_REQUEST);
         assertFailed(client.call(new Activate(0, Integer.MIN_VALUE)), Reason.BAD_REQUEST);
+        assertFailed(client.call(new Activate(0, 2)), Reason.BAD_REQUEST);
         client.read(0, 64, 0);
         client.connectData(0);
         client.activate(0, 7);

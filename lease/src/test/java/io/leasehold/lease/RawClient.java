@@ -59,6 +59,7 @@ final class RawClient implements AutoCloseable {
     private @Nullable QueuePair control;
     private @Nullable Welcome welcome;
     private long lastRequest;
+    private int asking;
     int active;
     int wordKey;
 
@@ -219,6 +220,16 @@ final class RawClient implements AutoCloseable {
             pump();
         }
         return replies.remove(requestId);
+    }
+
+    /// Keeps `count` requests on the way: as many as were answered are asked again, and the answers are not read.
+    void keepAsking(int count, Request request) {
+        pump();
+        asking -= replies.size();
+        replies.clear();
+        for (; asking < count; asking++) {
+            send(request);
+        }
     }
 
     private void pump() {
