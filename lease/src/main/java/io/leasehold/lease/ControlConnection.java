@@ -9,6 +9,8 @@ import io.leasehold.rdma.PostStatus;
 import io.leasehold.rdma.ProtectionDomain;
 import io.leasehold.rdma.QueuePair;
 import io.leasehold.rdma.QueuePairOptions;
+import io.leasehold.rdma.RdmaError;
+import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.SendBatch;
 import java.lang.foreign.Arena;
 import java.time.Duration;
@@ -58,23 +60,40 @@ final class ControlConnection implements AutoCloseable {
         this.claimed = claimed;
         this.onTouched = onTouched;
         long bytes = (long) (ControlCodec.RECEIVES + SENDS) * ControlCodec.MESSAGE_BYTES;
-        region = domain.register(arena.allocate(bytes, ControlCodec.MESSAGE_BYTES), EnumSet.of(AccessFlag.LOCAL_WRITE));
+        try {
+            region = domain.register(arena.allocate(bytes, ControlCodec.MESSAGE_BYTES), EnumSet.of(AccessFlag.LOCAL_WRITE));
+        } catch (RuntimeException | Error e) {
+            arena.close();
+            throw e;
+        }
         try {
             queuePair = domain.createQueuePair(QueuePairOptions.of(completions, completions)
                     .withDepth(SENDS, ControlCodec.RECEIVES).withMaxInlineBytes(0)
                     .withTimeouts(RESPONSE_TIMEOUT, RECEIVER_NOT_READY_TIMEOUT));
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             region.close();
             arena.close();
             throw e;
         }
-        batch = queuePair.newSendBatch();
+        try {
+            batch = queuePair.newSendBatch();
+            prepare();
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
+        }
+    }
+
+    private void prepare() {
         for (int i = 0; i < SENDS; i++) {
             freeSends[free++] = ControlCodec.RECEIVES + i;
         }
         queuePair.toInit();
         for (int slot = 0; slot < ControlCodec.RECEIVES; slot++) {
-            failed |= repost(slot) != PostStatus.POSTED;
+            PostStatus status = repost(slot);
+            if (status != PostStatus.POSTED) {
+                throw new RdmaException(RdmaError.OUT_OF_RESOURCES, "a receive for messages was not posted: " + status);
+            }
         }
     }
 

@@ -16,6 +16,7 @@ import io.leasehold.rdma.WorkCompletion;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.EnumSet;
 import java.util.List;
 
@@ -31,6 +32,8 @@ final class LoopBack implements AutoCloseable {
 
     private static final System.Logger LOG = System.getLogger(LoopBack.class.getName());
 
+    // What is to be closed, the last first.
+    private final ArrayDeque<Runnable> opened = new ArrayDeque<>();
     private final ProtectionDomain domain;
     private final CompletionQueue completions;
     private final CompletionWait wait;
@@ -44,15 +47,26 @@ final class LoopBack implements AutoCloseable {
 
     /// @param device a device that listens
     LoopBack(RdmaDevice device) {
-        domain = device.allocateProtectionDomain();
-        completions = device.createCompletionQueue(2 * DOORBELL_MAX);
-        wait = new CompletionWait(completions, SystemClock.NANOS);
-        answers = domain.register(arena.allocate(DOORBELL_MAX * Long.BYTES, Long.BYTES), EnumSet.of(AccessFlag.LOCAL_WRITE));
-        options = QueuePairOptions.of(completions, completions).withDepth(DOORBELL_MAX, 1);
-        near = domain.createQueuePair(options);
-        far = domain.createQueuePair(options);
-        batch = near.newSendBatch();
-        connect();
+        opened.push(arena::close);
+        try {
+            domain = device.allocateProtectionDomain();
+            opened.push(domain::close);
+            completions = device.createCompletionQueue(2 * DOORBELL_MAX);
+            opened.push(completions::close);
+            wait = new CompletionWait(completions, SystemClock.NANOS);
+            answers = domain.register(arena.allocate(DOORBELL_MAX * Long.BYTES, Long.BYTES), EnumSet.of(AccessFlag.LOCAL_WRITE));
+            opened.push(answers::close);
+            options = QueuePairOptions.of(completions, completions).withDepth(DOORBELL_MAX, 1);
+            near = domain.createQueuePair(options);
+            opened.push(() -> near.close());
+            far = domain.createQueuePair(options);
+            opened.push(() -> far.close());
+            batch = near.newSendBatch();
+            connect();
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
+        }
     }
 
     /// The domain in which lease words are registered for swapping.
@@ -144,11 +158,8 @@ final class LoopBack implements AutoCloseable {
 
     @Override
     public void close() {
-        near.close();
-        far.close();
-        answers.close();
-        completions.close();
-        domain.close();
-        arena.close();
+        while (!opened.isEmpty()) {
+            opened.pop().run();
+        }
     }
 }

@@ -11,12 +11,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.leasehold.lease.ControlMessage.Acquire;
+import io.leasehold.lease.ControlMessage.Activate;
 import io.leasehold.lease.ControlMessage.Beat;
 import io.leasehold.lease.ControlMessage.BeatReply;
 import io.leasehold.lease.ControlMessage.Granted;
+import io.leasehold.lease.ControlMessage.Keys;
 import io.leasehold.lease.ControlMessage.Named;
 import io.leasehold.lease.ControlMessage.OpenNamed;
 import io.leasehold.lease.ControlMessage.Reason;
+import io.leasehold.lease.ControlMessage.Welcome;
 import io.leasehold.rdma.AccessFlag;
 import io.leasehold.rdma.DeviceOptions;
 import io.leasehold.rdma.Link;
@@ -31,10 +34,14 @@ import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -48,6 +55,10 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(60)
 final class NodeFaultsTest {
     private static final NodeOptions OPTIONS = NodeOptions.ofMemory(4 << 20);
+    private static final Set<String> MAKES = Set.of("RdmaDevice.allocateProtectionDomain", "RdmaDevice.createCompletionQueue",
+            "RdmaDevice.listen", "ProtectionDomain.register", "ProtectionDomain.createQueuePair", "QueuePair.newSendBatch",
+            "QueuePair.toInit", "QueuePair.toReadyToReceive", "QueuePair.toReadyToSend",
+            "ProtectionDomain.allocateMemoryWindow");
 
     @Test
     void aNodeThatAnInterruptedThreadClosesEndsInOrder() {
@@ -67,6 +78,66 @@ final class NodeFaultsTest {
         }
     }
 
+    // ---- what is half made
+
+    @Test
+    void nothingIsLeftOfANodeThatCannotBeStarted() {
+        int failed = 0;
+        boolean started = false;
+        while (!started) {
+            started = leavesNothing(failed++, false);
+        }
+        assertThat(failed).as("calls that may fail").isGreaterThan(15);
+    }
+
+    @Test
+    void nothingIsLeftOfAClientThatCannotBeConnected() {
+        int failed = 0;
+        boolean connected = false;
+        while (!connected) {
+            connected = leavesNothing(failed++, true);
+        }
+        assertThat(failed).as("calls that may fail").isGreaterThan(6);
+    }
+
+    /// Has the call of the device with this number fail that makes or prepares something, while a node is started, or while it
+    /// takes a client.
+    ///
+    /// @return whether there was no such call
+    private static boolean leavesNothing(int failing, boolean whileConnecting) {
+        AtomicInteger left = new AtomicInteger(whileConnecting ? Integer.MAX_VALUE : failing);
+        List<MemorySegment> registered = new CopyOnWriteArrayList<>();
+        boolean succeeded = false;
+        try (RdmaDevice device = RdmaDevice.open(DeviceOptions.soft())) {
+            RdmaDevice watched = WatchedDevice.of(device, (call, arguments) -> {
+                if (call.equals("ProtectionDomain.register")) {
+                    registered.add((MemorySegment) arguments[0]);
+                }
+                if (MAKES.contains(call) && left.getAndDecrement() == 0) {
+                    throw new RdmaException(RdmaError.OUT_OF_RESOURCES, "call " + failing);
+                }
+            });
+            try (MemoryNode node = MemoryNode.start(watched, OPTIONS);
+                    RawClient client = new RawClient(node.address(), Link.LOCAL, new UUID(0, 1))) {
+                left.set(whileConnecting ? failing : Integer.MAX_VALUE);
+                client.connectControl();
+                if (client.hello("", 0) instanceof Welcome) {
+                    client.connectData(0);
+                    succeeded = client.call(new Activate(0, 1)) instanceof Keys;
+                }
+            } catch (RdmaException e) {
+                assertThat(e).hasMessageContaining("call " + failing);
+            }
+            assertNothingOpen(device);
+            assertThat(alive(registered)).as("memory after call %d", failing).isZero();
+        }
+        return succeeded;
+    }
+
+    private static int alive(List<MemorySegment> memory) {
+        return (int) memory.stream().filter(segment -> segment.scope().isAlive()).count();
+    }
+
     // ---- a control thread that fails
 
     /// A node on a device that once fails to free a window, when the lease of a client ends whose queue pair is broken.
@@ -83,7 +154,7 @@ final class NodeFaultsTest {
                 granted(innocent, new Acquire(a, 64, ALL, LeaseMode.EXCLUSIVE, MILLI, 60_000, 60_000 * MILLI, 0, false));
 
         private MemoryNode start(NodeOptions options) {
-            return MemoryNode.start(WatchedDevice.of(device, call -> {
+            return MemoryNode.start(WatchedDevice.of(device, (call, _) -> {
                 if (call.equals("MemoryWindow.close") && failures.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
                     throw new IllegalStateException("no window is freed now");
                 }

@@ -120,7 +120,7 @@ final class NodeFloodTest {
     void anActivationThatALaterOneReplacesIsAnsweredToo() {
         AtomicBoolean armed = new AtomicBoolean();
         CountDownLatch letGo = new CountDownLatch(1);
-        RdmaDevice slow = WatchedDevice.of(RdmaDevice.open(DeviceOptions.soft()), call -> {
+        RdmaDevice slow = WatchedDevice.of(RdmaDevice.open(DeviceOptions.soft()), (call, _) -> {
             // The client is connected, and the node does not know it yet.
             if (call.equals("ConnectionRequest.accept done") && armed.get()) {
                 await(letGo);

@@ -19,6 +19,8 @@ final class WatchedDevice {
     private static final Set<Class<?>> WATCHED = Set.of(RdmaDevice.class, ProtectionDomain.class, MemoryWindow.class,
             QueuePair.class, SendBatch.class, ConnectionRequest.class);
 
+    private static final Object[] NONE = {};
+
     private WatchedDevice() {
     }
 
@@ -26,7 +28,9 @@ final class WatchedDevice {
     @FunctionalInterface
     interface Watcher {
         /// A call is about to be made, such as `"MemoryWindow.close"`; one that ends with `" done"` was made.
-        void at(String call);
+        ///
+        /// @param arguments none, or those of the call
+        void at(String call, Object[] arguments);
     }
 
     /// `device`, watched.
@@ -42,14 +46,14 @@ final class WatchedDevice {
         @Override
         public @Nullable Object invoke(Object self, Method method, Object @Nullable [] arguments) throws Throwable {
             String call = type.getSimpleName() + "." + method.getName();
-            watcher.at(call);
+            watcher.at(call, arguments == null ? NONE : arguments);
             Object result;
             try {
                 result = method.invoke(target, own(arguments));
             } catch (InvocationTargetException e) {
                 throw e.getCause();
             }
-            watcher.at(call + " done");
+            watcher.at(call + " done", NONE);
             return result == target ? self
                     : WATCHED.contains(method.getReturnType()) ? watched(method.getReturnType(), result, watcher) : result;
         }
