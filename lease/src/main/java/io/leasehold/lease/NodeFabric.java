@@ -6,6 +6,7 @@ import io.leasehold.rdma.DeviceAttributes;
 import io.leasehold.rdma.Listener;
 import io.leasehold.rdma.MemoryWindowType;
 import io.leasehold.rdma.ProtectionDomain;
+import io.leasehold.rdma.QueuePair;
 import io.leasehold.rdma.QueuePairOptions;
 import io.leasehold.rdma.RdmaDevice;
 import java.lang.System.Logger.Level;
@@ -168,7 +169,14 @@ final class NodeFabric implements AutoCloseable {
         QueuePairOptions options = QueuePairOptions.of(chainCompletions, chainCompletions)
                 .withDepth(DataPath.STEPS_MAX, 1).withMaxInlineBytes(0)
                 .withMaxReadAtomic(Math.min(READ_ATOMIC_MAX, device.attributes().maxReadAtomic()));
-        return new DataPath(session, index, domain.make(in -> in.createQueuePair(options)), domain);
+        QueuePair queuePair = domain.make(in -> in.createQueuePair(options));
+        try {
+            return new DataPath(session, index, queuePair, domain);
+        } catch (RuntimeException | Error e) {
+            queuePair.close();
+            domain.gone();
+            throw e;
+        }
     }
 
     /// Closes all, and the device if it is owned; the queue pairs of sessions are closed already.
