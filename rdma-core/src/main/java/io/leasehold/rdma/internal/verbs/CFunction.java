@@ -79,13 +79,13 @@ final class CFunction {
         }
     }
 
-    /// A function that answers a number, negative for a failure that `errno` names.
+    /// A function that answers a number, or what went wrong: as a negative error number, or as -1 with `errno`.
     long number(Object... arguments) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment state = arena.allocate(STATE);
             long number = ((Number) call(state, arguments)).longValue();
             if (number < 0) {
-                throw new NativeFailure(name, state.get(ValueLayout.JAVA_INT, ERRNO));
+                throw new NativeFailure(name, number < -1 ? (int) -number : state.get(ValueLayout.JAVA_INT, ERRNO));
             }
             return number;
         }

@@ -44,6 +44,11 @@ final class NativeFailure extends RuntimeException {
         return new RdmaException(error(errno), what + ": " + getMessage() + remedy(errno), this);
     }
 
+    /// Whether it is the device that failed, and not what was asked of it.
+    static boolean isOfDevice(int errno) {
+        return errno == EIO || errno == ENODEV;
+    }
+
     static RdmaError error(int errno) {
         return switch (errno) {
             case ENOMEM, EMFILE, EAGAIN -> RdmaError.OUT_OF_RESOURCES;

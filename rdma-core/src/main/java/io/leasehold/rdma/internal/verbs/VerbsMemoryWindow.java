@@ -21,7 +21,7 @@ final class VerbsMemoryWindow implements MemoryWindow {
     private volatile int key;
     private @Nullable VerbsMemoryRegion region;
     /// Where it is bound, for all that is known.
-    private @Nullable VerbsQueuePair boundOn;
+    private volatile @Nullable VerbsQueuePair boundOn;
     /// The queue pair of the last bind that was posted and has not failed.
     private volatile @Nullable VerbsQueuePair binder;
     private int posting;
@@ -169,7 +169,14 @@ final class VerbsMemoryWindow implements MemoryWindow {
 
     /// Frees the device's window since `queuePair` is about to go, if it is, or may be, bound there: some devices wait long for
     /// a window that is not unbound before its queue pair is destroyed. The binding was good there only.
-    synchronized void leave(VerbsQueuePair queuePair) {
+    void leave(VerbsQueuePair queuePair) {
+        // Most have nothing to do with it, and there may be many thousands.
+        if (boundOn == queuePair || binder == queuePair) {
+            leaveIfBound(queuePair);
+        }
+    }
+
+    private synchronized void leaveIfBound(VerbsQueuePair queuePair) {
         boolean mayBeBound = boundOn == queuePair || binder == queuePair && (pending > 0 || doubted);
         if (!isType1() && mayBeBound && pointer != 0) {
             free();

@@ -431,7 +431,8 @@ final class WorkQueues {
     }
 
     /// The library refused the request `at`, at `position`, and took none after it; those before `to` are in the ring. If it took
-    /// none at all, nothing was posted; else this life of the queue pair ends, and those that it did not take are flushed.
+    /// none at all, nothing was posted, unless the device has failed; else this life of the queue pair ends, and those that it did
+    /// not take are flushed.
     private PostStatus refused(VerbsQueuePair queuePair, RequestChain batch, int at, int to, long position, int status) {
         releaseBinds(batch, at, batch.size());
         for (int i = at; i < to; i++) {
@@ -439,12 +440,14 @@ final class WorkQueues {
             ring.unwatch(position + i - at);
         }
         ring.posted(position);
-        if (at == 0) {
+        if (at == 0 && !NativeFailure.isOfDevice(status)) {
             return answer("a request", status, RawMemory.getInt(batch.request(0) + Abi.SendRequest.OPCODE));
         }
         answer("a request amid others", status, RawMemory.getInt(batch.request(at) + Abi.SendRequest.OPCODE));
         brokeOff = true;
-        taken(batch, at);
+        if (at > 0) {
+            taken(batch, at);
+        }
         // At once: nothing may be carried out behind the hole.
         queuePair.failDevice();
         markError();

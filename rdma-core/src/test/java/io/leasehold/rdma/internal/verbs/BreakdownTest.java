@@ -31,6 +31,7 @@ import io.leasehold.rdma.WorkCompletionStatus;
 import io.leasehold.rdma.internal.NicClock;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -43,6 +44,7 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 import jdk.net.ExtendedSocketOptions;
@@ -466,10 +468,31 @@ final class BreakdownTest {
     @Test
     void aDeviceThatIsClosedByAnInterruptedThreadIsFreedAllTheSame() {
         fake.freed.clear();
-        Thread.currentThread().interrupt();
+        var returned = new AtomicBoolean();
+        var end = new CountDownLatch(1);
+        // Something of the device's own that does not end before somebody waits for it.
+        device.announcements().later(() -> awaitUninterruptibly(end));
+        Thread closing = Thread.currentThread();
+        meanwhile.add(Thread.ofPlatform().start(() -> {
+            until("it waits", () -> closing.getState() == Thread.State.TIMED_WAITING || returned.get());
+            end.countDown();
+        }));
+        closing.interrupt();
         device.close();
+        returned.set(true);
         assertThat(Thread.interrupted()).as("still interrupted").isTrue();
         assertThat(fake.freed).containsExactly("channel", "context");
+    }
+
+    private static void awaitUninterruptibly(CountDownLatch end) {
+        while (end.getCount() > 0) {
+            try {
+                end.await();
+            } catch (InterruptedException e) {
+                // As the device is closed.
+                continue;
+            }
+        }
     }
 
     @Test
@@ -558,8 +581,8 @@ final class BreakdownTest {
             queuePair.toInit();
             long start = NicClock.nanos();
             queuePair.toReadyToReceive(address);
-            until("it was asked four times", () -> asked.get() >= 4);
-            assertThat(Duration.ofNanos(NicClock.nanos() - start)).isGreaterThan(Duration.ofMillis(300));
+            until("it was asked six times", () -> asked.get() >= 6);
+            assertThat(Duration.ofNanos(NicClock.nanos() - start)).isGreaterThan(Duration.ofMillis(1500));
             queuePair.toReset();
         }
     }
@@ -578,5 +601,24 @@ final class BreakdownTest {
                 continue;
             }
         }
+    }
+
+    @Test
+    void aDeviceThatIsGoneWhenSomethingIsPostedIsNotTheUsersFault() {
+        join();
+        fake.refusedAt = 0;
+        fake.refusedWith = NativeFailure.EIO;
+        batch.write(1, region, 0, 8, 0, 0).write(2, region, 0, 8, 0, 0);
+        assertThat(batch.post()).isEqualTo(PostStatus.POSTED);
+        assertThat(poll(2)).containsExactly(new Polled(1, WR_FLUSH_ERR), new Polled(2, WR_FLUSH_ERR));
+        assertThat(queuePair.queues().state()).isEqualTo(QueuePairState.ERR);
+    }
+
+    @Test
+    void anErrorNumberThatAFunctionAnswersIsNotTakenFromErrno() {
+        CFunction negative = CFunction.find(Linker.nativeLinker().defaultLookup(), "atoi", CFunction.descriptor("ip")).orElseThrow();
+        long number = arena.allocateFrom("-95").address();
+        assertThatExceptionOfType(NativeFailure.class).isThrownBy(() -> negative.number(number))
+                .satisfies(e -> assertThat(e.errno()).isEqualTo(NativeFailure.EOPNOTSUPP));
     }
 }
