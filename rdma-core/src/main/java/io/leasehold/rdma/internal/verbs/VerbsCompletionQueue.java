@@ -39,6 +39,7 @@ public final class VerbsCompletionQueue implements CompletionQueue {
     private final WorkCompletion dropped = new WorkCompletion();
     private int taken;
     private int filled;
+    private volatile boolean untold;
     private boolean armed;
     private boolean armedForSolicited;
     private boolean broken;
@@ -121,11 +122,20 @@ public final class VerbsCompletionQueue implements CompletionQueue {
             for (int i = 0; i < count; i++) {
                 refused.add(new Refused(queuePair, RequestTag.at(tags, position + i), status));
             }
+            untold = true;
             added.signalAll();
         } finally {
             lock.unlock();
         }
-        device.completed(this);
+    }
+
+    /// Tells of what was added by [#refuse]. By who added it, when it holds no lock: not by who announces, whom a handler that waits
+    /// for an announcement would wait for.
+    void tellOfRefused() {
+        if (untold) {
+            untold = false;
+            tell();
+        }
     }
 
     @Override
@@ -281,7 +291,7 @@ public final class VerbsCompletionQueue implements CompletionQueue {
         }
     }
 
-    /// The device says that a completion has come, or one was added here. On the event thread, or one that announces.
+    /// The device says that a completion has come, or one was added here. On the event thread, or that of who posted.
     void tell() {
         Runnable event = null;
         lock.lock();

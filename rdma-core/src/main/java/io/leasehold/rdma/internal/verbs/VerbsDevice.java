@@ -421,11 +421,6 @@ public final class VerbsDevice implements RdmaDevice {
         }
     }
 
-    /// A completion was added that the device knows nothing of.
-    void completed(VerbsCompletionQueue queue) {
-        announcements.later(queue::tell);
-    }
-
     /// What to do about an asynchronous event; the device keeps its element until that is known.
     Runnable reactionTo(int type, long element) {
         return switch (type) {

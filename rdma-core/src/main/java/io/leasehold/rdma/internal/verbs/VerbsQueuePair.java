@@ -152,7 +152,9 @@ public final class VerbsQueuePair implements QueuePair {
     }
 
     PostStatus post(RequestChain chain) {
-        return queues.post(this, chain);
+        PostStatus status = queues.post(this, chain);
+        queues.sends().tellOfRefused();
+        return status;
     }
 
     PostStatus post(ReceiveChain chain) {
@@ -228,6 +230,7 @@ public final class VerbsQueuePair implements QueuePair {
         } finally {
             control.unlock();
         }
+        queues.sends().tellOfRefused();
         end(ending, "the peer's queue pair was lost: " + detail);
     }
 

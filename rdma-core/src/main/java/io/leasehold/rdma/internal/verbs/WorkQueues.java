@@ -481,6 +481,10 @@ final class WorkQueues {
             }
             errorFrom = ring.posted();
         }
+        if (device.isRxe() && ring.used() > 0) {
+            // It may have forgotten to flush some of what it was given.
+            queuePair.failDevice();
+        }
         long first = ring.posted();
         int count = batch.size() - from;
         for (int i = 0; i < count; i++) {
