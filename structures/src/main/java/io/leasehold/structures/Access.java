@@ -18,6 +18,13 @@ import java.lang.foreign.MemorySegment;
 /// blocks ([Protection#BLOCK]), which are granted when they are needed: who reads a block has to look again, in the same doorbell
 /// after the READ, whether the word that led to it still does. For one thread.
 interface Access extends AutoCloseable {
+    /// Tells that the steps that are added from now on, or looked at, belong to an operation that relies on what was read at
+    /// `since`, and not on what others that share the access rely on; `Long.MAX_VALUE` if on nothing from before the access was
+    /// borrowed or last began anew. Then only that operation's own leases have to be as old. An access may ignore it, which makes
+    /// all as old as the oldest.
+    default void relyFrom(long since) {
+    }
+
     /// Adds a READ.
     ///
     /// @return its position

@@ -44,6 +44,11 @@ final class BlockAccess implements Access {
     }
 
     @Override
+    public void relyFrom(long since) {
+        index.relyFrom(since);
+    }
+
+    @Override
     public int read(HeapKind kind, long address, int lengthBytes) {
         if (kind == HeapKind.INDEX) {
             return place(index.read(kind, address, lengthBytes));

@@ -76,6 +76,15 @@ final class ChunkLeases implements AutoCloseable {
         return found;
     }
 
+    /// Whether the lease on the chunk with `address` is there, and was granted when the number of the last one was at most `since`.
+    boolean mayRely(long address, long since) {
+        if (unprotected != null) {
+            return true;
+        }
+        Held found = find(held, LeasedMemory.offset(address));
+        return found != null && found.number <= since;
+    }
+
     private static @Nullable Held find(Held[] table, long offset) {
         int low = 0;
         int high = table.length - 1;

@@ -5,6 +5,7 @@ import org.jspecify.annotations.Nullable;
 /// Which subtable a key is in, as far as an operation knows. For one thread; reused from operation to operation.
 final class KeyPlace {
     private final Directory directory;
+    private final Memory memory;
     private final int subtableBytes;
     private final Directory.Lookup lookup = new Directory.Lookup();
     private long hash;
@@ -14,6 +15,7 @@ final class KeyPlace {
 
     KeyPlace(MapContext<?, ?> context) {
         directory = context.directory();
+        memory = context.memory();
         subtableBytes = context.shape().bytes();
     }
 
@@ -24,6 +26,9 @@ final class KeyPlace {
         hash = newHash;
         isBehind = false;
         entry = directory.find(hash);
+        if (entry != null && !memory.mayRely(entry.subtable(), entry.since())) {
+            entry = null;
+        }
         return entry == null ? Long.MAX_VALUE : entry.since();
     }
 

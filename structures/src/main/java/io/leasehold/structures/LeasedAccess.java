@@ -37,6 +37,11 @@ final class LeasedAccess implements Access {
     }
 
     @Override
+    public void relyFrom(long number) {
+        since = Math.min(number, borrowed);
+    }
+
+    @Override
     public int read(HeapKind kind, long address, int lengthBytes) {
         return read(kind, address, lengthBytes, since);
     }

@@ -153,6 +153,11 @@ final class LeasedMemory implements Memory {
     }
 
     @Override
+    public boolean mayRely(long address, long since) {
+        return chunks.mayRely(address, since);
+    }
+
+    @Override
     public long allocate(HeapKind kind, int lengthBytes) {
         ExtentAllocator allocator = extents.get(kind);
         boolean isLeased = protection == Protection.STRUCTURE && kind == HeapKind.DATA;

@@ -171,6 +171,7 @@ final class MapDriver<K, V> {
                 if (operation.next() == MapOperation.Step.DONE || bytes >= DOORBELL_BYTES_MAX) {
                     operation.pass();
                 } else {
+                    access.relyFrom(operation.since());
                     bytes += operation.post(access);
                 }
             }
@@ -178,6 +179,7 @@ final class MapDriver<K, V> {
 
         private void take(MapOperation<K, V> operation) {
             try {
+                access.relyFrom(operation.since());
                 operation.take(access);
             } catch (OutcomeUnknownException e) {
                 // The others of the batch are carried out all the same: the caller learns of this one.
@@ -194,6 +196,7 @@ final class MapDriver<K, V> {
             boolean more = false;
             for (MapOperation<K, V> operation : operations) {
                 if (executes && operation.isPosted()) {
+                    access.relyFrom(operation.since());
                     operation.interrupted(access, unknown);
                 }
                 if (operation.next() != MapOperation.Step.DONE) {

@@ -67,6 +67,7 @@ final class MapOperation<K, V> {
     private boolean isPosted;
     private int position;
     private long hash;
+    private long since;
     private LocationCache.@Nullable Location location;
     private NearEntries.@Nullable Entry near;
     private long nearStamp;
@@ -112,17 +113,26 @@ final class MapOperation<K, V> {
         patientRounds = 0;
         damages = 0;
         hasEmptied = false;
-        long since = place.begin(hash);
+        since = place.begin(hash);
         lookAgain();
         if (context.near().isOn() && beginNear()) {
-            return near == null ? Long.MAX_VALUE : Math.min(since, near.since());
-        }
-        location = context.locations().get(hash);
-        if (location == null) {
+            since = near == null ? Long.MAX_VALUE : Math.min(since, near.since());
             return since;
         }
-        phase = Phase.CACHED;
-        return Math.min(since, location.since());
+        location = context.locations().get(hash);
+        // With a place that is too old the access would start over, and with it all operations that share it.
+        if (location != null && context.memory().mayRely(location.slot(), location.since())) {
+            phase = Phase.CACHED;
+            since = Math.min(since, location.since());
+        } else {
+            location = null;
+        }
+        return since;
+    }
+
+    /// What the operation relies on, as [#begin] returned it; `Long.MAX_VALUE` when it has started over.
+    long since() {
+        return since;
     }
 
     /// Begins with what the near cache has.
@@ -335,6 +345,7 @@ final class MapOperation<K, V> {
     /// Starts over in an access that has begun anew: nothing that was read before counts.
     void restart() {
         next = Step.AGAIN;
+        since = Long.MAX_VALUE;
         place.forget();
         if (phase == Phase.CACHED) {
             context.locations().remove(hash);

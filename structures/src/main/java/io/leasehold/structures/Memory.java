@@ -30,6 +30,12 @@ interface Memory extends AutoCloseable {
     /// @param since what [Access#since()] of the earlier access was
     Access access(long since);
 
+    /// Whether what was read at `since` about the INDEX block at `address` can still be relied on, as far as that is known without
+    /// asking: if not, an access that begins there would only have to start over.
+    default boolean mayRely(long address, long since) {
+        return true;
+    }
+
     /// Allocates a block of at least `lengthBytes`, whose content is undefined, and that only this session may [Access#write]
     /// until it is retired. Usually costs nothing: blocks are cut from an extent that the session holds.
     ///

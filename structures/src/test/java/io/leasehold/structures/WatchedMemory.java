@@ -90,6 +90,11 @@ final class WatchedMemory implements Memory {
     }
 
     @Override
+    public boolean mayRely(long address, long since) {
+        return memory.mayRely(address, since);
+    }
+
+    @Override
     public long allocate(HeapKind kind, int lengthBytes) {
         return memory.allocate(kind, lengthBytes);
     }
@@ -158,6 +163,11 @@ final class WatchedMemory implements Memory {
         public int readFound(long address, int lengthBytes) {
             reads.add(new Read(HeapKind.DATA, address, lengthBytes));
             return access.readFound(address, lengthBytes);
+        }
+
+        @Override
+        public void relyFrom(long since) {
+            access.relyFrom(since);
         }
 
         @Override
