@@ -104,7 +104,11 @@ final class DoubtfulClient implements AutoCloseable {
     public void close() {
         believe();
         session.close();
-        Await.until(PATIENCE, "the device has nothing left", () -> withoutThreads(device.resources()).equals(ResourceCounts.NONE));
+        try {
+            Await.until(PATIENCE, "the device has nothing left", () -> withoutThreads(device.resources()).equals(ResourceCounts.NONE));
+        } catch (AssertionError e) {
+            throw new AssertionError(e.getMessage() + ", but has " + device.resources(), e);
+        }
         device.close();
         node.close();
     }

@@ -145,6 +145,11 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
     }
 
     @Override
+    public boolean isServedHere() {
+        return Thread.currentThread() == thread;
+    }
+
+    @Override
     public void discard() {
         ended.compareAndSet(null, "it never began");
         release();
@@ -295,7 +300,7 @@ final class RingWire implements RemoteWire, PolledWire, Runnable {
 
     @Override
     public void awaitEnd(long deadlineNanos) {
-        if (Thread.currentThread() == thread) {
+        if (isServedHere()) {
             return;
         }
         try {

@@ -12,6 +12,8 @@ import io.leasehold.rdma.SendBatch;
 import io.leasehold.rdma.internal.NicClock;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -20,10 +22,15 @@ import org.jspecify.annotations.Nullable;
 ///
 /// The lock `control` orders the transitions. It is never held while waiting for a peer, and is the outermost of the locks.
 final class SoftQueuePair implements QueuePair {
+    private static final System.Logger LOG = System.getLogger(SoftQueuePair.class.getName());
+    /// How long somebody else may take to close it: longer than it waits for the thread of a link.
+    private static final long CLOSE_NANOS = 3_000_000_000L;
+
     private final SoftDevice device;
     private final WorkQueues queues;
     private final ReentrantLock control = new ReentrantLock();
     private final Condition changed = control.newCondition();
+    private final CountDownLatch freed = new CountDownLatch(1);
     private volatile String linkProblem = "";
     private @Nullable PendingConnection pending;
 
@@ -333,6 +340,23 @@ final class SoftQueuePair implements QueuePair {
             finishClose();
         } else {
             queues.gate().awaitEmpty();
+            awaitClosed();
+        }
+    }
+
+    /// Waits until whoever was first has freed the queue pair, so that its completion queues and its domain can be closed; not where
+    /// that one waits for this thread.
+    private void awaitClosed() {
+        Wire wire = queues.wire();
+        if (wire instanceof RemoteWire remote && remote.isServedHere()) {
+            return;
+        }
+        try {
+            if (!freed.await(CLOSE_NANOS, TimeUnit.NANOSECONDS)) {
+                LOG.log(System.Logger.Level.WARNING, "queue pair {0} is still being closed", number());
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 
@@ -360,5 +384,6 @@ final class SoftQueuePair implements QueuePair {
         queues.finishClose();
         device.remove(this);
         queues.domain().disown();
+        freed.countDown();
     }
 }

@@ -104,6 +104,11 @@ final class TcpWire implements RemoteWire, Runnable {
     }
 
     @Override
+    public boolean isServedHere() {
+        return Thread.currentThread() == thread;
+    }
+
+    @Override
     public void discard() {
         closeQuietly();
     }
@@ -178,7 +183,7 @@ final class TcpWire implements RemoteWire, Runnable {
 
     @Override
     public void awaitEnd(long deadlineNanos) {
-        if (Thread.currentThread() == thread) {
+        if (isServedHere()) {
             return;
         }
         try {

@@ -2,10 +2,13 @@ package io.leasehold.rdma.internal.soft;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.leasehold.rdma.CompletionQueue;
 import io.leasehold.rdma.DeviceOptions;
 import io.leasehold.rdma.Link;
 import io.leasehold.rdma.Listener;
+import io.leasehold.rdma.QueuePair;
 import io.leasehold.rdma.QueuePairAddress;
+import io.leasehold.rdma.QueuePairOptions;
 import io.leasehold.rdma.QueuePairState;
 import io.leasehold.rdma.WorkCompletionStatus;
 import io.leasehold.rdma.internal.NicClock;
@@ -16,7 +19,9 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.CyclicBarrier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -117,6 +122,35 @@ final class FormerLifeTest {
             wire.receivePosted();
             assertThat(wire.pump(1)).isEqualTo(Wire.NOTHING);
             assertThat(channel.isOpen()).isFalse();
+        }
+    }
+
+    /// Whoever of two closes last: when it is done, what the queue pair used can be closed.
+    @ParameterizedTest
+    @EnumSource(Link.class)
+    void aQueuePairIsClosedForAllWhoCloseIt(Link link) throws Exception {
+        try (var side = new Pair.Side(DeviceOptions.soft().withLinks(link), 64, options -> options)) {
+            for (int round = 0; round < 2000; round++) {
+                CompletionQueue completions = side.device.createCompletionQueue(4);
+                QueuePair queuePair = side.domain.createQueuePair(QueuePairOptions.of(completions, completions));
+                var both = new CyclicBarrier(2);
+                Thread other = Thread.ofPlatform().start(() -> {
+                    meet(both);
+                    queuePair.close();
+                });
+                meet(both);
+                queuePair.close();
+                completions.close();
+                other.join();
+            }
+        }
+    }
+
+    private static void meet(CyclicBarrier barrier) {
+        try {
+            barrier.await();
+        } catch (InterruptedException | BrokenBarrierException e) {
+            throw new AssertionError(e);
         }
     }
 
