@@ -286,8 +286,10 @@ final class WorkQueues {
     boolean markError() {
         gate.shut();
         boolean first = state.getAndSet(QueuePairState.ERR) != QueuePairState.ERR;
-        // A connection that came up in between has opened it again.
-        gate.shut();
+        if (first && state.get() == QueuePairState.ERR) {
+            // A connection that came up in between has opened it again.
+            gate.shut();
+        }
         return first;
     }
 
