@@ -19,6 +19,7 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -52,6 +53,8 @@ final class SessionCore {
     private final Recovery recovery;
     private final Reconnection reconnection;
     private final AtomicBoolean closing = new AtomicBoolean();
+    // Threads that are ending it, and may be closing queue pairs.
+    private final AtomicInteger ending = new AtomicInteger();
     private final ReentrantLock freeing = new ReentrantLock();
     private boolean freed;
 
@@ -147,15 +150,22 @@ final class SessionCore {
 
     /// Ends the session without its owner: everything that waits is told, everything later is refused. Freed by [#close()].
     void end(End why, String detail, @Nullable Throwable cause) {
-        if (state.end(why, detail, cause)) {
-            LOG.log(System.Logger.Level.DEBUG, "{0}: the session ended: {1}", state.node(), detail);
-            Thread.ofVirtual().name("leasehold-session-end").start(() -> {
+        ending.incrementAndGet();
+        if (!state.end(why, detail, cause)) {
+            ending.decrementAndGet();
+            return;
+        }
+        LOG.log(System.Logger.Level.DEBUG, "{0}: the session ended: {1}", state.node(), detail);
+        Thread.ofVirtual().name("leasehold-session-end").start(() -> {
+            try {
                 control.close();
                 recovery.abort();
                 path.close();
                 leases.close(Loss.SESSION_LOST);
-            });
-        }
+            } finally {
+                ending.decrementAndGet();
+            }
+        });
     }
 
     /// Ends the session at the node and frees what it holds here. Closing twice is harmless.
@@ -209,7 +219,8 @@ final class SessionCore {
     private boolean free() {
         freeing.lock();
         try {
-            if (!freed && operations.shut() && !reconnection.isBusy() && !recovery.isBusy() && batches.close()) {
+            boolean busy = ending.get() > 0 || reconnection.isBusy() || recovery.isBusy();
+            if (!freed && operations.shut() && !busy && batches.close()) {
                 freed = true;
                 connector.close();
             }
