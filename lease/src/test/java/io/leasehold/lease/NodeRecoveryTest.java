@@ -40,6 +40,7 @@ import io.leasehold.lease.ControlMessage.Unprotected;
 import io.leasehold.rdma.Link;
 import io.leasehold.rdma.RdmaException;
 import io.leasehold.rdma.WorkCompletionStatus;
+import io.leasehold.testkit.Await;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
@@ -139,8 +140,15 @@ final class NodeRecoveryTest {
         long a = ((Named) one.call(new OpenNamed("n", 64, true))).offset();
         one.read(a, 64, 0);
         long waits = one.send(acquire(a, 64, ALL, LeaseMode.EXCLUSIVE, 10 * MILLI, 100 * MILLI));
-        one.settle();
-        Granted other = granted(two, exclusive(a, 64));
+        // The node may learn of the broken queue pair after it has taken the request; the request's own time stands still.
+        List<Granted> others = new ArrayList<>();
+        Await.until(Duration.ofSeconds(10), "the other is granted the range", () -> {
+            if (two.call(exclusive(a, 64)) instanceof Granted granted) {
+                others.add(granted);
+            }
+            return !others.isEmpty();
+        });
+        Granted other = others.getFirst();
         one.activate(1, 2);
         assertThat(one.poll(waits, Duration.ofMillis(20))).isNull();
         two.call(new Relinquish(List.of(other.lease())));
