@@ -143,8 +143,7 @@ final class SealedMemory implements AutoCloseable {
                 .orElseThrow(() -> new IOException("the C library has no " + function));
         Linker.Option errno = Linker.Option.captureCallState("errno");
         return switch (function) {
-            case "open" -> linker.downcallHandle(symbol, descriptor, errno, Linker.Option.firstVariadicArg(2));
-            case "fcntl" -> linker.downcallHandle(symbol, descriptor, errno, Linker.Option.firstVariadicArg(2));
+            case "open", "fcntl" -> linker.downcallHandle(symbol, descriptor, errno, Linker.Option.firstVariadicArg(2));
             default -> linker.downcallHandle(symbol, descriptor, errno);
         };
     }
