@@ -25,7 +25,8 @@ public interface CompletionQueue extends AutoCloseable {
     /// Has `handler` run after completions were added, on a thread that added some and with no lock of the fabric held. It may
     /// poll this queue and post work requests; it must be quick and must not throw. It runs on one thread at a time and never
     /// within itself: who adds completions while it runs, as the handler does that posts, has it run once more when it returns.
-    /// One handler a queue; a new one replaces the old. A completion added before the call does not run it.
+    /// One handler a queue; a new one replaces the old. A completion added before the call does not run it, and one that was
+    /// polled before the handler's turn need not.
     void onCompletion(Runnable handler);
 
     /// Frees the queue.

@@ -192,6 +192,7 @@ final class SoftCompletionQueue implements CompletionQueue {
         words[at + DATA] = data;
         owners[slot] = owner;
         TAIL.setRelease(this, tail + 1);
+        // Stored always: whoever looked first could take what another teller is about to withdraw for told.
         UNTOLD.setRelease(this, true);
         if (waiters > 0) {
             added.signal();
